@@ -1,0 +1,47 @@
+"""Caffe's files, read as Caffe reads them, and a NumPy reference of what its layers compute.
+
+Three levels, each usable alone:
+
+**Files.** ::
+
+    load_prototxt(path) -> caffe_pb2.NetParameter      any generation, upgraded to the newest
+    load_solver(path) -> caffe_pb2.SolverParameter     likewise
+    read_weights(path) -> Weights                      .caffemodel of any generation, or .caffemodel.h5
+    read_mean(path) -> numpy.ndarray                   .binaryproto or .npy, shape [C, H, W]
+
+**Nets.** `read_net(prototxt, caffemodel=None, *, phase="TEST", level=0, stages=(), input_shapes={}) -> Net` applies
+the phase/level/stage rules, checks the wiring and every layer's parameters and shapes as Caffe's set-up does, and puts
+each layer's weights to it by name. Whatever Caffe refuses raises a `TranslatorError`. ::
+
+    net.name, net.path, net.phase, net.level, net.stages
+    net.proto       caffe_pb2.NetParameter of the layers kept, without weights
+    net.layers      list[Layer] in file order, which is running order
+    net.inputs      {blob: shape} of the Input layers, in order
+    net.outputs     names of the blobs that no layer consumes, sorted as Caffe sorts them
+    net.shapes      {blob: shape or None}; None where the shape depends on data that cannot be seen here
+    net.notes       list[str]: what was upgraded, which weights were ignored or missing; for the user
+    net.problems    list[Problem(layer, type, field, position, what)]: unknown layer types, unknown fields, Python layers
+    net.require()   raises UntranslatableError listing all `problems` at once; `require(types={"Mine"})` forgives
+                    layers of those types (a user's own translators)
+
+    layer.name, layer.type, layer.bottoms, layer.tops           (a loss without a top gets "(automatic)", as in Caffe)
+    layer.proto     caffe_pb2.LayerParameter, without weights; layer.proto.loss_param, .transform_param, .param, ...
+    layer.fork      ForkLayerParameter: the fields that forks of Caffe added, under Caffe's nesting, for instance
+                    layer.fork.permute_param.order, layer.fork.pooling_param.ceil_mode
+    layer.param     the message that the type reads: layer.proto.convolution_param, layer.fork.permute_param, ...
+                    (the message's defaults where the file leaves it out; None where the type has none)
+    layer.bottom_shapes, layer.top_shapes      tuples, None where unknown
+    layer.loss_weights                         one float a top
+    layer.params    list[Param]: shape, name, lr_mult, decay_mult, owner (the Param this one shares, or None),
+                    blob (Blob, or None where the weights file has none: then `filler` says how Caffe initializes it)
+    layer.position, layer.position_of("convolution_param.pad") -> Position;  layer.error(what, field) -> LayerError
+
+    blob.shape      tuple of int; a param's blob already has the param's shape (legacy 4-D dims are taken off)
+    blob.array      float32 or float64 numpy array, read-only, memory-mapped: nothing is held twice
+
+**Reference.** `caffe2.bridge.caffe.reference` computes a Net in NumPy, independently of the operators::
+
+    reference.run(net, inputs={"data": array}, seed=0) -> {blob: array}     last value of each blob, as Caffe keeps them
+    reference.steps(net, inputs, seed=0)  yields (layer, [top arrays]) after each layer, in-place values included
+    reference.TYPES                       {layer type: class}; `@layer("Type", ...)` registers one
+"""
