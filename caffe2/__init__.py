@@ -1,0 +1,1 @@
+"""Caffe2: nets of operators over named blobs, as static programs, on PyTorch's tensors."""

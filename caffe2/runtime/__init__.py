@@ -1,0 +1,1 @@
+"""Blobs and running: the workspace, bound operators, nets and plans."""

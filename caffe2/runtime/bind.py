@@ -1,0 +1,237 @@
+"""Binding: an operator definition and a workspace become one closure, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from caffe2.opdef import STRING, EnforceNotMet, Op, OpDef, verify
+from caffe2.opdef.arguments import INJECTED
+from caffe2.proto import caffe2_pb2
+from caffe2.runtime.blob import Blob, Int8Tensor, describe
+from caffe2.runtime.device import operator_device
+from caffe2.runtime.errors import MissingBlob
+from caffe2.runtime.rng import generator
+
+if TYPE_CHECKING:
+    from caffe2.runtime.workspace import Workspace
+
+ABSENT = Blob("")
+"""Read for an optional input that is not given."""
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One operator of a net, ready to run."""
+
+    run: Callable[[], None]
+    checked: Callable[[], None]  # the same, after a look at every input
+    op: caffe2_pb2.OperatorDef
+    definition: OpDef
+    inputs: list[Blob]
+    outputs: list[Blob]
+    kernel: Callable
+    device: torch.device
+
+
+class Place:
+    """Where an operator is bound: what its body may ask of the runtime (the contract's `Site`)."""
+
+    def __init__(self, op: caffe2_pb2.OperatorDef, workspace: Workspace, device: torch.device) -> None:
+        self.op, self.workspace, self.device = op, workspace, device
+        self.inputs, self.outputs = list(op.input), list(op.output)
+
+    @property
+    def generator(self) -> torch.Generator | None:
+        return generator(self.op, self.device)
+
+    def bind_net(self, net: caffe2_pb2.NetDef, workspace: Workspace | None = None) -> Callable[[], None]:
+        """A net within this operator, as something to call; on this workspace unless another is given."""
+        return (workspace or self.workspace).bind_net(net).run
+
+
+def bind(op: caffe2_pb2.OperatorDef, workspace: Workspace, device: caffe2_pb2.DeviceOption | None = None) -> Step:
+    """Check `op` against its definition, look its blobs up, and settle everything that data cannot change.
+
+    device: the net's option, for an operator without one of its own.
+    Raises an EnforceNotMet: unknown operator, wrong arity, argument or in-place use, an input that no one made.
+    """
+    d = verify(op)
+    place = Place(op, workspace, operator_device(op, device))
+    inputs = [workspace.require(name, d.header) for name in op.input]
+    body = instantiate(d, place)
+    outputs = [workspace.cell(name) for name in op.output]
+    kernel = _private(d, op, body)
+    run = _closure(d, kernel, _arranged(d, inputs), outputs)
+    return Step(run, _checked(d, inputs, run), op, d, inputs, outputs, kernel, place.device)
+
+
+def instantiate(d: OpDef, place: Any) -> Callable:
+    """The body of an operator with its arguments frozen and its set-up done."""
+    body = d.kernel(place.device.type, place.op.engine)
+    given = d.arguments(place.op)
+    given |= {a.name: INJECTED[a.type](place) for a in d.args.values() if a.injected}
+    if not isinstance(body, type):
+        return partial(body, **given) if given else body
+    one = body(**given)
+    if isinstance(one, Op):
+        one.bind(place)
+    return one.__call__
+
+
+def _private(d: OpDef, op: caffe2_pb2.OperatorDef, body: Callable) -> Callable:
+    """The body kept from handing out or overwriting storage that is not its own to give."""
+    if d.mutates and d.inplace:
+        kept = _kept(d, op)
+        if kept:
+            return lambda *xs: body(*[x.clone() if i in kept and x is not None else x for i, x in enumerate(xs)])
+    if d.view:
+        if len(op.output) == 1 and op.output[0] in op.input:
+            return body
+        if len(d.header.outputs) == 1 and not d.header.outputs.run:
+            return lambda *xs: _own(body(*xs), xs)
+        return lambda *xs: tuple(_own(y, xs) for y in body(*xs))
+    return body
+
+
+def _kept(d: OpDef, op: caffe2_pb2.OperatorDef) -> set[int]:
+    """Positions of inputs that the body overwrites though the operator writes elsewhere."""
+    ins, outs = d.header.inputs.assign(op.input), d.header.outputs.assign(op.output)
+    where, at = {}, 0
+    for slot, bound in ins.items():
+        where[slot] = at
+        at += len(bound) if isinstance(bound, list) else 1
+    names = {rule.input for rule in d.inplace}
+    kept = set()
+    for name in names:
+        bound = ins.get(name)
+        targets = [outs.get(rule.output) for rule in d.inplace if rule.input == name]
+        written = {t for target in targets for t in (target if isinstance(target, list) else [target])}
+        for k, blob in enumerate(bound if isinstance(bound, list) else [bound]):
+            if blob is not None and blob not in written:
+                kept.add(where[name] + k)
+    return kept
+
+
+def _own(y: Any, inputs: Sequence[Any]) -> Any:
+    if isinstance(y, torch.Tensor) and (y._is_view() or any(y is x for x in inputs)):
+        return y.clone(memory_format=torch.contiguous_format)
+    return y.copy() if isinstance(y, np.ndarray) and (y.base is not None or any(y is x for x in inputs)) else y
+
+
+def _arranged(d: OpDef, cells: list[Blob]) -> list[Blob | tuple[Blob, ...]]:
+    """The input cells as the body's positional parameters: ABSENT for a gap, a tuple for a run in the middle."""
+    flat: list[Blob | tuple[Blob, ...]] = []
+    bound = d.header.inputs.assign(cells)
+    for slot in d.header.inputs:
+        got = bound[slot.name]
+        if not slot.run:
+            flat.append(ABSENT if got is None else got)
+        elif slot is d.header.inputs.slots[-1]:
+            flat += got
+        else:
+            flat.append(tuple(got))
+    while flat and flat[-1] is ABSENT:
+        flat.pop()
+    return flat
+
+
+def _closure(d: OpDef, k: Callable, i: list, o: list[Blob]) -> Callable[[], None]:
+    if not d.stores or not o:
+        return _many(k, i, None)
+    if len(d.header.outputs) > 1 or d.header.outputs.run:
+        return _many(k, i, o)
+    (z,) = o
+    if len(i) > 3 or any(isinstance(b, tuple) for b in i):
+        read = _many_read(i)
+
+        def run() -> None:
+            z.value = k(*read())
+
+        return run
+    return _one(k, i, z)
+
+
+def _one(k: Callable, i: list[Blob], z: Blob) -> Callable[[], None]:
+    """The commonest shapes, spelled out: an operator costs its kernel and little more."""
+    if not i:
+
+        def run() -> None:
+            z.value = k()
+    elif len(i) == 1:
+        (a,) = i
+
+        def run() -> None:
+            z.value = k(a.value)
+    elif len(i) == 2:
+        a, b = i
+
+        def run() -> None:
+            z.value = k(a.value, b.value)
+    else:
+        a, b, c = i
+
+        def run() -> None:
+            z.value = k(a.value, b.value, c.value)
+
+    return run
+
+
+def _many_read(i: list) -> Callable[[], list]:
+    if any(isinstance(b, tuple) for b in i):
+        return lambda: [tuple(c.value for c in b) if isinstance(b, tuple) else b.value for b in i]
+    return lambda: [b.value for b in i]
+
+
+def _many(k: Callable, i: list, o: list[Blob] | None) -> Callable[[], None]:
+    read = _many_read(i)
+    if o is None:
+
+        def run() -> None:
+            k(*read())
+    else:
+
+        def run() -> None:
+            for cell, value in zip(o, k(*read())):
+                cell.value = value
+
+    return run
+
+
+def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None]) -> Callable[[], None]:
+    """The closure behind a look at what its inputs hold: presence, and the element types the operator takes."""
+    bound = d.header.inputs.assign(inputs)
+    typed = [
+        (slot, cell, kinds)
+        for slot, kinds in d.types.items()
+        for cell in (bound[slot] if isinstance(bound[slot], list) else [bound[slot]])
+        if cell is not None
+    ]
+
+    def checked() -> None:
+        if not d.empty:
+            for cell in inputs:
+                if cell.value is None:
+                    raise MissingBlob(f"{d.header}\n  the blob {cell.name!r} holds nothing yet")
+        for slot, cell, kinds in typed:
+            held = element(cell.value)
+            if held not in kinds:
+                known = " ".join(sorted("string" if t is STRING else str(t)[6:] for t in kinds))
+                raise EnforceNotMet(f"{d.header}\n  {slot} takes {known} but {cell.name} is {describe(cell.value)}")
+        run()
+
+    return checked
+
+
+def element(value: Any) -> Any:
+    """The element type of a value; its class where it is no tensor."""
+    if isinstance(value, torch.Tensor):
+        return value.dtype
+    if isinstance(value, np.ndarray):
+        return STRING
+    return value.data.dtype if isinstance(value, Int8Tensor) else type(value)

@@ -1,0 +1,31 @@
+"""The compile law: a bound operator traces on fake tensors, and the trace computes the same."""
+
+from __future__ import annotations
+
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from caffe2.runtime.bind import bind
+from tests.sample import Sample
+
+
+def trace(sample: Sample) -> None:
+    """Trace the kernel of a sample with fake tensors and compare the trace with the kernel."""
+    op = sample.definition()
+    step = bind(op, sample.workspace())
+    values = [cell.value for cell in step.inputs]
+    if not values or not all(isinstance(v, torch.Tensor) for v in values):
+        return
+    if any(s.kind == "?" for s in step.definition.header.inputs.slots[:-1]) and len(values) < len(step.definition.header.inputs):
+        return
+    if step.definition.header.inputs.run and not step.definition.header.inputs.slots[-1].run:
+        return
+    graph = make_fx(lambda *xs: step.kernel(*xs), tracing_mode="fake")(*[v.clone() for v in values])
+    want = step.kernel(*[v.clone() for v in values])
+    got = graph(*[v.clone() for v in values])
+    for a, b in zip(_flat(got), _flat(want)):
+        torch.testing.assert_close(a, b, equal_nan=True)
+
+
+def _flat(found: object) -> list[torch.Tensor]:
+    return [t for t in (found if isinstance(found, (tuple, list)) else [found]) if isinstance(t, torch.Tensor)]
