@@ -236,15 +236,13 @@ def _verify_inplace(d: OpDef, ins: dict, outs: dict) -> None:
     for rule in d.inplace:
         for i, o in zip(_listed(ins.get(rule.input)), _listed(outs.get(rule.output))):
             if rule.forced and i != o:
-                raise SchemaError(f"{d.header}\n  {rule.output} must overwrite {rule.input}, but they are {o!r} and {i!r}")
+                raise SchemaError(f"{d.header}\n  {rule.output} must overwrite {rule.input}; they are {o!r} and {i!r}")
         allowed.add((rule.input, rule.output))
     for o_name, o in outs.items():
         for i_name, i in ins.items():
             both = set(_listed(o)) & set(_listed(i))
             if both and (i_name, o_name) not in allowed:
-                raise SchemaError(
-                    f"{d.header}\n  {o_name} may not overwrite {i_name}: the in-place use of {both.pop()!r} is not supported"
-                )
+                raise SchemaError(f"{d.header}\n  {o_name} may not overwrite {i_name}, and both are {both.pop()!r}")
 
 
 def _listed(bound: str | list[str] | None) -> list[str]:

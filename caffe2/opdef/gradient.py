@@ -70,7 +70,9 @@ class Gradient:
             outputs += self._claim(slot)
         return self.add(head.name, inputs, outputs, copy=copy, **extra)
 
-    def add(self, type_: str, inputs: Sequence[str], outputs: Sequence[str], *, copy: bool = True, **extra: Any) -> Gradient:
+    def add(
+        self, type_: str, inputs: Sequence[str], outputs: Sequence[str], *, copy: bool = True, **extra: Any
+    ) -> Gradient:
         """Append a gradient operator with explicit blobs."""
         made = caffe2_pb2.OperatorDef(type=type_, input=inputs, output=outputs, name="")
         if copy:
@@ -99,11 +101,11 @@ class Gradient:
     def _demand(self, slot: Slot) -> None:
         if slot.name in self.inputs or slot.name in self.outputs:
             return
-        raise NoGradient(f"{self.definition.header}\n  its gradient needs the gradient of {slot.name[1:]}, which nothing gives")
+        raise NoGradient(f"{self.definition.header}\n  its gradient needs that of {slot.name[1:]}, which nothing gives")
 
     def _dense(self, grad: Any, slot: Slot) -> str:
         if isinstance(grad, tuple):
-            raise NoGradient(f"{self.definition.header}\n  its gradient takes {slot.name} dense, and it is sparse: {grad}")
+            raise NoGradient(f"{self.definition.header}\n  its gradient takes {slot.name} dense; it is sparse: {grad}")
         return grad
 
     def _claim(self, slot: Slot) -> list[str]:

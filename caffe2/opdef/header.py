@@ -1,10 +1,10 @@
 """Operator headers: the one-line type of an operator, parsed.
 
-    Conv: X filter bias? -> Y                      an optional blob
-    Sum: +inputs -> Y                              one blob or more
-    EnqueueBlobs: queue *blobs -> *blobs           a run; the same name on both sides means the same count
-    WeightedSum: *(X weight) -> Y                  a run of groups
-    ReluGradient: Y dY -> dX                       dX: the gradient of X, dDATA[INDICES] a sparse one
+Conv: X filter bias? -> Y                      an optional blob
+Sum: +inputs -> Y                              one blob or more
+EnqueueBlobs: queue *blobs -> *blobs           a run; the same name on both sides means the same count
+WeightedSum: *(X weight) -> Y                  a run of groups
+ReluGradient: Y dY -> dX                       dX: the gradient of X, dDATA[INDICES] a sparse one
 """
 
 from __future__ import annotations

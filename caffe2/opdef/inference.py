@@ -94,4 +94,3 @@ def _padded(outputs: Any, count: int) -> list[torch.Tensor | None]:
     found = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
     found = [f if isinstance(f, torch.Tensor) else None for f in found[:count]]
     return found + [None] * (count - len(found))
-

@@ -48,7 +48,7 @@ class Net:
         """Run closures, one for each operator."""
         call = None
         try:
-            for call in calls:  # noqa: B007
+            for call in calls:
                 call()
         except Exception as error:
             raise self.locate(error, calls.index(call)) from error.__cause__
@@ -73,14 +73,14 @@ def make_net(net: caffe2_pb2.NetDef, workspace: Workspace) -> Net:
 
 
 def _check_wiring(net: caffe2_pb2.NetDef) -> None:
-    """Where a net declares its inputs, every blob must come from them or from an operator before; outputs must be made."""
+    """Every blob read must be a declared input, if any is declared, or written before; declared outputs must be made."""
     known, due = set(net.external_input), set(net.external_output) - set(net.external_input)
     for index, op in enumerate(net.op):
         for name in op.input:
             if name not in known and net.external_input:
                 raise NetError(
-                    f"net {net.name!r}: operator {index} ({op.type}) reads {name!r}, which is no external input of the net"
-                    " and which no operator before it writes"
+                    f"net {net.name!r}: operator {index} ({op.type}) reads {name!r},"
+                    " which is no external input of the net and which no operator before it writes"
                 )
         known.update(op.output)
         due.difference_update(op.output)

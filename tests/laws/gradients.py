@@ -32,18 +32,19 @@ def check_gradient(sample: Sample) -> None:
     needed = {n for g in made for n in g.input}
     for g in made:
         workspace.run_operator_once(g)
-    used = {n: g for n, g in given.items() if g is not None and f"{n}_grad" in needed | set(map(str, g_input))}
+    reached = needed | set(map(str, g_input))
+    used = {n: g for n, g in given.items() if g is not None and f"{n}_grad" in reached}
     chosen = _chosen(sample, op, g_input)
-    assert chosen, f"{op.type}: nothing to differentiate; give the sample `differentiate` or except the law with a reason"
+    assert chosen, f"{op.type}: nothing to differentiate; except the law with a reason"
     expected = _autograd(sample, op, chosen, used)
     if expected is None:
         expected = _finite_differences(sample, op, chosen, used)
     for k in chosen:
-        got = _dense(workspace, g_input[k], workspace.require(op.input[k]).value if op.input[k] not in op.output else None,
-                     sample, k)
+        got = _dense(workspace, g_input[k], sample.workspace().require(f"i{k}").value)
         scale = max(1.0, float(expected[k].abs().max()) if expected[k].numel() else 1.0)
-        assert tuple(got.shape) == tuple(expected[k].shape), f"{op.type}: gradient of input {k} has shape {tuple(got.shape)}"
-        torch.testing.assert_close(got.double(), expected[k].double(), rtol=sample.tolerance, atol=sample.tolerance * scale)
+        assert got.shape == expected[k].shape, f"{op.type}: the gradient of input {k} has shape {tuple(got.shape)}"
+        limits = {"rtol": sample.tolerance, "atol": sample.tolerance * scale}
+        torch.testing.assert_close(got.double(), expected[k].double(), **limits)
 
 
 def _cotangent(value: Any) -> torch.Tensor | None:
@@ -57,18 +58,16 @@ def _chosen(sample: Sample, op: caffe2_pb2.OperatorDef, g_input: list) -> list[i
     if sample.differentiate is not None:
         return list(sample.differentiate)
     cells = sample.workspace()
-    floating = [
-        isinstance(v := cells.require(n).value, torch.Tensor) and v.dtype.is_floating_point for n in op.input
-    ]
+    floating = [isinstance(v := cells.require(n).value, torch.Tensor) and v.dtype.is_floating_point for n in op.input]
     return [k for k, g in enumerate(g_input) if g and floating[k]]
 
 
-def _dense(workspace: Workspace, g: Any, like: Any, sample: Sample, k: int) -> torch.Tensor:
+def _dense(workspace: Workspace, g: Any, like: torch.Tensor) -> torch.Tensor:
     if not isinstance(g, tuple):
         return workspace.require(g).value
-    like = sample.workspace().require(f"i{k}").value if like is None else like
     indices, values = (workspace.require(n).value for n in g)
-    return torch.zeros_like(like).index_add_(0, indices.reshape(-1).long(), values.reshape(-1, *like.shape[1:]).to(like.dtype))
+    rows = values.reshape(-1, *like.shape[1:]).to(like.dtype)
+    return torch.zeros_like(like).index_add_(0, indices.reshape(-1).long(), rows)
 
 
 def _forward(sample: Sample, op: caffe2_pb2.OperatorDef, leaves: dict[int, torch.Tensor]) -> Workspace:

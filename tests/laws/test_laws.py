@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from caffe2.opdef import NONE, REFUSED, UNKNOWN, EnforceNotMet, gradient_ops, infer, lookup, registry, verify
+from caffe2.opdef import NONE, REFUSED, UNKNOWN, EnforceNotMet, infer, lookup, registry, verify
 from caffe2.opdef.inference import META
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.blob import Int8Tensor
@@ -64,13 +64,14 @@ def test_text(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_header(name: str) -> None:
     d = lookup(name)
-    for counts in ((d.header.inputs.least - 1, d.header.outputs.least), (d.header.inputs.least, d.header.outputs.least - 1)):
+    ins, outs = d.header.inputs, d.header.outputs
+    for counts in ((ins.least - 1, outs.least), (ins.least, outs.least - 1)):
         if min(counts) >= 0:
             refused(name, *counts)
-    if d.header.inputs.most < float("inf"):
-        refused(name, d.header.inputs.most + 1, d.header.outputs.least)
-    if d.header.outputs.most < float("inf"):
-        refused(name, d.header.inputs.least, d.header.outputs.most + 1)
+    if ins.most < float("inf"):
+        refused(name, ins.most + 1, outs.least)
+    if outs.most < float("inf"):
+        refused(name, ins.least, outs.most + 1)
 
 
 def refused(name: str, inputs: int, outputs: int) -> None:

@@ -16,9 +16,8 @@ def trace(sample: Sample) -> None:
     values = [cell.value for cell in step.inputs]
     if not values or not all(isinstance(v, torch.Tensor) for v in values):
         return
-    if any(s.kind == "?" for s in step.definition.header.inputs.slots[:-1]) and len(values) < len(step.definition.header.inputs):
-        return
-    if step.definition.header.inputs.run and not step.definition.header.inputs.slots[-1].run:
+    slots = step.definition.header.inputs.slots
+    if any(s.run for s in slots[:-1]) or (any(s.kind == "?" for s in slots[:-1]) and len(values) < len(slots)):
         return
     graph = make_fx(lambda *xs: step.kernel(*xs), tracing_mode="fake")(*[v.clone() for v in values])
     want = step.kernel(*[v.clone() for v in values])
