@@ -36,6 +36,7 @@ class Step:
     inputs: list[Blob]
     outputs: list[Blob]
     kernel: Callable
+    parameters: list[Blob | tuple[Blob, ...]]  # the kernel's positional parameters
     device: torch.device
 
 
@@ -67,8 +68,9 @@ def bind(op: caffe2_pb2.OperatorDef, workspace: Workspace, device: caffe2_pb2.De
     body = instantiate(d, place)
     outputs = [workspace.cell(name) for name in op.output]
     kernel = _private(d, op, body)
-    run = _closure(d, kernel, _arranged(d, inputs), outputs)
-    return Step(run, _checked(d, inputs, run), op, d, inputs, outputs, kernel, place.device)
+    parameters = _arranged(d, inputs)
+    run = _closure(d, kernel, parameters, outputs)
+    return Step(run, _checked(d, inputs, run), op, d, inputs, outputs, kernel, parameters, place.device)
 
 
 def instantiate(d: OpDef, place: Any) -> Callable:
@@ -147,37 +149,10 @@ def _closure(d: OpDef, k: Callable, i: list, o: list[Blob]) -> Callable[[], None
     if len(d.header.outputs) > 1 or d.header.outputs.run:
         return _many(k, i, o)
     (z,) = o
-    if len(i) > 3 or any(isinstance(b, tuple) for b in i):
-        read = _many_read(i)
+    read = _many_read(i)
 
-        def run() -> None:
-            z.value = k(*read())
-
-        return run
-    return _one(k, i, z)
-
-
-def _one(k: Callable, i: list[Blob], z: Blob) -> Callable[[], None]:
-    """The commonest shapes, spelled out: an operator costs its kernel and little more."""
-    if not i:
-
-        def run() -> None:
-            z.value = k()
-    elif len(i) == 1:
-        (a,) = i
-
-        def run() -> None:
-            z.value = k(a.value)
-    elif len(i) == 2:
-        a, b = i
-
-        def run() -> None:
-            z.value = k(a.value, b.value)
-    else:
-        a, b, c = i
-
-        def run() -> None:
-            z.value = k(a.value, b.value, c.value)
+    def run() -> None:
+        z.value = k(*read())
 
     return run
 

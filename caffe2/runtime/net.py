@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import CodeType
 from typing import TYPE_CHECKING, ClassVar
 
 from caffe2.opdef import EnforceNotMet, did_you_mean
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.bind import Step, bind
 from caffe2.runtime.errors import NetError, located
+from caffe2.runtime.generate import failed_step, generate
 
 if TYPE_CHECKING:
     from caffe2.runtime.workspace import Workspace
@@ -34,15 +36,25 @@ class Net:
         self.calls = [step.run for step in self.steps]
         self.checked_calls = [step.checked for step in self.steps]
         self._seen = -1
+        self._generated: tuple[Callable[[], None], CodeType] | None = None
 
     def run(self) -> None:
         """Run every operator once. Raises the error of the first that fails, located."""
         seen = self.workspace.changes.count
         if seen == self._seen:
-            self.run_calls(self.calls)
+            self._run_generated()
         else:
             self.run_calls(self.checked_calls)
             self._seen = seen
+
+    def _run_generated(self) -> None:
+        if self._generated is None:
+            self._generated = generate(self.steps)
+        run, code = self._generated
+        try:
+            run()
+        except Exception as error:
+            raise self.locate(error, failed_step(error, code)) from error.__cause__
 
     def run_calls(self, calls: list[Callable[[], None]]) -> None:
         """Run closures, one for each operator."""
@@ -73,7 +85,7 @@ def make_net(net: caffe2_pb2.NetDef, workspace: Workspace) -> Net:
 
 
 def _check_wiring(net: caffe2_pb2.NetDef) -> None:
-    """Every blob read must be a declared input, if any is declared, or written before; declared outputs must be made."""
+    """Every blob read must be a declared input, if any is, or written before; declared outputs must be made."""
     known, due = set(net.external_input), set(net.external_output) - set(net.external_input)
     for index, op in enumerate(net.op):
         for name in op.input:
