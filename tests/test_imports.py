@@ -1,0 +1,38 @@
+"""Imports run one way: proto <- opdef <- {ops, runtime} <- rewrite <- bridge <- python."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1] / "caffe2"
+MAY_IMPORT = {
+    "proto": {"proto"},
+    "opdef": {"opdef", "proto"},
+    "runtime": {"runtime", "opdef", "proto"},
+    "ops": {"ops", "runtime", "opdef", "proto"},
+    "rewrite": {"rewrite", "ops", "runtime", "opdef", "proto"},
+    "bridge": {"bridge", "rewrite", "ops", "runtime", "opdef", "proto"},
+}
+
+
+@pytest.mark.parametrize("layer", MAY_IMPORT)
+def test_a_layer_imports_only_layers_below(layer: str) -> None:
+    for path in (ROOT / layer).rglob("*.py"):
+        for module in imported(path):
+            parts = module.split(".")
+            if parts[0] == "caffe2" and len(parts) > 1:
+                assert parts[1] in MAY_IMPORT[layer], f"{path.relative_to(ROOT)} imports {module}"
+
+
+def imported(path: pathlib.Path) -> list[str]:
+    """Names of the modules that a file imports."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "caffe2" else [node.module]
+    return found
