@@ -34,5 +34,6 @@ def imported(path: pathlib.Path) -> list[str]:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "caffe2" else [node.module]
+            whole = node.module == "caffe2"
+            found += [f"caffe2.{alias.name}" for alias in node.names] if whole else [node.module]
     return found

@@ -2,8 +2,8 @@
 
     python -m examples.digits.make_data       needs scikit-learn and Pillow; the files it makes are in the repository
 
-The digits are those of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, 1998; CC BY 4.0), as
-scikit-learn ships it: 1,797 images of 8x8 pixels with 16 grey levels, by 13 writers that the training set does not have.
+The digits are those of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, 1998; CC BY 4.0),
+as scikit-learn ships it: 1,797 images of 8x8 pixels with 16 grey levels.
 """
 
 from __future__ import annotations
