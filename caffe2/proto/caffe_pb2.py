@@ -1,0 +1,5 @@
+"""The messages of caffe.proto: Caffe's networks, weights, solvers and database records."""
+
+from caffe2.proto.pool import load
+
+globals().update(load("caffe"))
