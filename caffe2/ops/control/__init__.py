@@ -1,0 +1,1 @@
+"""Control flow: nets within operators."""
