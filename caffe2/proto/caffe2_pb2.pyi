@@ -424,3 +424,14 @@ class DBReaderProto(_message.Message):
     db_type: str
     key: str
     def __init__(self, name: _Optional[str] = ..., source: _Optional[str] = ..., db_type: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
+CPU: DeviceTypeProto
+CUDA: DeviceTypeProto
+MKLDNN: DeviceTypeProto
+OPENGL: DeviceTypeProto
+OPENCL: DeviceTypeProto
+IDEEP: DeviceTypeProto
+HIP: DeviceTypeProto
+FPGA: DeviceTypeProto
+MSNPU: DeviceTypeProto
+XLA: DeviceTypeProto
+COMPILE_TIME_MAX_DEVICE_TYPES: DeviceTypeProto

@@ -1,7 +1,7 @@
 """The private descriptor pool of this package's messages, and the names that a file of messages gives to its module.
 
-A pool of its own keeps the packages `caffe2` and `caffe` apart from those of any other library in the process, which the
-default pool of protobuf would refuse.
+A pool of its own keeps the packages `caffe2` and `caffe` apart from those of any other library in the process: the
+default pool of protobuf would refuse the second definition of a name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ POOL = descriptor_pool.DescriptorPool()
 def load(stem: str) -> dict[str, Any]:
     """The names of the module `<stem>_pb2`: its DESCRIPTOR, message classes, enums, and the enums' values.
 
-    The messages are those of `<stem>.desc`, which `python -m caffe2.proto.generate` compiles from `<stem>.proto`. Files that
+    The messages are those of `<stem>.desc`, which `generate.py` compiles from `<stem>.proto`. Files that
     `<stem>.proto` imports have to be loaded before.
     """
     POOL.AddSerializedFile(Path(__file__).with_name(f"{stem}.desc").read_bytes())
