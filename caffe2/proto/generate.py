@@ -1,6 +1,6 @@
 """Compiles the .proto files of this directory: `python caffe2/proto/generate.py`, which needs the package grpcio-tools.
 
-Each `<stem>.proto` gives `<stem>.desc`, the serialized FileDescriptorProto that `<stem>_pb2.py` loads, and its type stubs
+Each `<stem>.proto` gives `<stem>.desc`, the serialized FileDescriptorProto that `<stem>_pb2.py` loads, and the stubs
 `<stem>_pb2.pyi`. As long as the descriptors that are there load, `python -m caffe2.proto.generate` does the same.
 """
 
