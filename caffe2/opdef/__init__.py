@@ -26,7 +26,7 @@ from caffe2.opdef.errors import (
     UnknownOperator,
     did_you_mean,
 )
-from caffe2.opdef.gradient import Gradient, gradient_ops, make_argument
+from caffe2.opdef.backward import Gradient, gradient_ops, make_argument
 from caffe2.opdef.inference import infer
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from caffe2.opdef.arguments import Arg, read_arguments
 from caffe2.opdef.dtypes import GROUPS
 from caffe2.opdef.errors import SchemaError, UnknownOperator, did_you_mean
-from caffe2.opdef.header import Header, parse
+from caffe2.opdef.header import Header, Slot, parse
 from caffe2.proto import caffe2_pb2
 
 
@@ -266,19 +266,18 @@ def _agree(head: Header, parameters: list[inspect.Parameter]) -> None:
     if [p.kind for p in parameters] == [inspect.Parameter.VAR_POSITIONAL]:
         return
     slots = list(head.inputs)
-    if head.inputs.run and not slots[-1].run:
-        expected = ["run" if s.run else s.kind for s in slots]
-        actual = [e if e == "run" else k for e, k in zip(expected, map(_kind, parameters))]
-    else:
-        expected = ["*" if s.run else s.kind for s in slots]
-        actual = list(map(_kind, parameters))
-    if actual != expected or len(parameters) != len(slots):
+    if len(parameters) != len(slots) or not all(map(_fits, parameters, slots, [*slots[1:], None])):
         shown = ", ".join(map(str, parameters))
         raise SchemaError(f"{head}\n  the header and the parameters ({shown}) of its body disagree")
 
 
-def _kind(p: inspect.Parameter) -> str:
-    return "*" if p.kind is p.VAR_POSITIONAL else "?" if p.default is None else ""
+def _fits(p: inspect.Parameter, slot: Slot, after: Slot | None) -> bool:
+    """Whether a parameter can take what a slot holds; before a required one Python allows no default."""
+    if slot.run:
+        return after is not None or p.kind is p.VAR_POSITIONAL
+    if p.kind is p.VAR_POSITIONAL:
+        return False
+    return (p.default is None) == (slot.kind == "?") or (slot.kind == "?" and after is not None)
 
 
 def _inplace(text: str | None) -> tuple[InPlace, ...] | None:
