@@ -53,9 +53,7 @@ class Sample:
         ins, at = d.header.inputs.assign(inputs), d.header.outputs.assign(range(count))
         for rule in d.inplace or ():
             if rule.forced and at.get(rule.output) is not None:
-                blobs = ins[rule.input]
-                places = at[rule.output]
-                for k, name in zip(places, blobs) if isinstance(places, list) else [(places, blobs)]:
+                for k, name in zip(listed(at[rule.output]), listed(ins[rule.input])):
                     outputs[k] = name
         made = caffe2_pb2.OperatorDef(type=self.op, input=inputs, output=outputs)
         made.arg.extend(make_argument(k, v) for k, v in self.args.items())
@@ -69,6 +67,11 @@ class Sample:
         if self.setup:
             self.setup(made)
         return made
+
+
+def listed(bound: Any) -> list:
+    """What a slot holds, as a list."""
+    return bound if isinstance(bound, list) else [bound]
 
 
 _DECLARED: dict[str, Callable[[np.random.Generator], Iterator[Sample]]] = {}

@@ -88,9 +88,9 @@ def _autograd(sample: Sample, op: caffe2_pb2.OperatorDef, chosen: list[int], cot
         found = torch.autograd.grad(total, [leaves[k] for k in chosen], allow_unused=True)
     except (RuntimeError, NotImplementedError, TypeError):
         return None
-    if any(f is None for f in found):
+    if all(f is None for f in found):
         return None
-    return dict(zip(chosen, found))
+    return {k: torch.zeros_like(leaves[k]) if f is None else f for k, f in zip(chosen, found)}
 
 
 def _finite_differences(sample: Sample, op: caffe2_pb2.OperatorDef, chosen: list[int], cotangents: dict) -> dict:

@@ -1,0 +1,1 @@
+"""Recurrent networks: cells, and nets that run once for every time step."""

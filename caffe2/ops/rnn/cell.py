@@ -1,0 +1,181 @@
+"""Cells of recurrent networks: one time step of an LSTM and of a GRU, aware of where each sequence ends."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
+
+
+def running(lengths: Tensor | None, timestep: Tensor, width: int) -> Tensor | None:
+    """Which of the N sequences still run at a time step, as bool[N, 1]; None where all do.
+
+    Raises EnforceNotMet where there are not `width` lengths.
+    """
+    if lengths is None:
+        return None
+    if lengths.numel() != width:
+        raise EnforceNotMet(f"seq_lengths holds {lengths.numel()} lengths for a batch of {width}")
+    return (lengths > timestep.reshape(())).reshape(-1, 1)
+
+
+def _gates(gates: Tensor, state: Tensor, count: int) -> tuple[Tensor, ...]:
+    if gates.dim() != 3 or state.dim() != 3 or gates.shape[-1] != count * state.shape[-1]:
+        raise EnforceNotMet(
+            f"gates are [1, N, {count}D] for states [1, N, D], got {[*gates.shape]} for {[*state.shape]}"
+        )
+    return gates.chunk(count, -1)
+
+
+def _held(drop_states: bool, before: Tensor) -> Tensor:
+    """What the state of a sequence that has ended becomes."""
+    return torch.zeros_like(before) if drop_states else before
+
+
+def _meta_lstm(hidden: Tensor, cell: Tensor, gates: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(cell), torch.empty_like(cell)
+
+
+@op(
+    "LSTMUnit: hidden_t_prev cell_t_prev gates seq_lengths? timestep -> hidden_t cell_t",
+    inplace=None,
+    types="hidden_t_prev cell_t_prev gates: floating",
+    host="timestep",
+    shape=_meta_lstm,
+)
+def lstm_unit(
+    hidden: Tensor,
+    cell: Tensor,
+    gates: Tensor,
+    lengths: Tensor | None,
+    timestep: Tensor,
+    *,
+    forget_bias: float = 0.0,
+    drop_states: bool = False,
+    sequence_lengths: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """One step of an LSTM: c = s(f + forget_bias) c' + s(i) tanh(g), h = s(o) tanh(c), s the logistic function.
+
+    hidden_t_prev, cell_t_prev: h', c' [1, N, D]. gates: i, f, o, g side by side, [1, N, 4D], linear in x and h'.
+    seq_lengths: int32[N], left out where sequence_lengths is false. timestep: int32[1].
+    drop_states: a sequence that has ended gets states of zero, instead of keeping its last ones.
+    """
+    i, f, o, g = _gates(gates, cell, 4)
+    new = torch.sigmoid(f + forget_bias) * cell + torch.sigmoid(i) * torch.tanh(g)
+    shown = torch.sigmoid(o) * torch.tanh(new)
+    on = running(lengths, timestep, cell.shape[1])
+    if on is None:
+        return shown, new
+    return torch.where(on, shown, _held(drop_states, hidden)), torch.where(on, new, _held(drop_states, cell))
+
+
+@gradient("LSTMUnit")
+def _(g: Gradient) -> None:
+    g.op(
+        "LSTMUnitGradient: hidden_t_prev cell_t_prev gates seq_lengths? timestep hidden_t cell_t dhidden_t dcell_t"
+        " -> dhidden_t_prev dcell_t_prev dgates"
+    )
+
+
+@op(
+    "LSTMUnitGradient: hidden_t_prev cell_t_prev gates seq_lengths? timestep hidden_t cell_t dhidden_t dcell_t"
+    " -> dhidden_t_prev dcell_t_prev dgates",
+    inplace=None,
+    like="hidden_t_prev cell_t_prev gates",
+    host="timestep",
+)
+def lstm_unit_gradient(
+    hidden: Tensor,
+    cell: Tensor,
+    gates: Tensor,
+    lengths: Tensor | None,
+    timestep: Tensor,
+    hidden_t: Tensor,
+    cell_t: Tensor,
+    dh: Tensor,
+    dc: Tensor,
+    *,
+    forget_bias: float = 0.0,
+    drop_states: bool = False,
+    sequence_lengths: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of one step of an LSTM.
+
+    Where a sequence runs, h' has none of its own: it acts through the gates. Where it has ended, the states' gradients
+    pass through, or vanish with drop_states.
+    """
+    i, f, o, g = _gates(gates, cell, 4)
+    i, f, o, g = torch.sigmoid(i), torch.sigmoid(f + forget_bias), torch.sigmoid(o), torch.tanh(g)
+    shown = torch.tanh(cell_t)
+    inner = dc + dh * o * (1 - shown * shown)
+    parts = (inner * g * i * (1 - i), inner * cell * f * (1 - f), dh * shown * o * (1 - o), inner * i * (1 - g * g))
+    dgates, dcell = torch.cat(parts, -1), inner * f
+    on = running(lengths, timestep, cell.shape[1])
+    if on is None:
+        return torch.zeros_like(dh), dcell, dgates
+    zero = dgates.new_zeros(())
+    passed_h, passed_c = (torch.zeros_like(dh), zero) if drop_states else (dh, dc)
+    return torch.where(on, zero, passed_h), torch.where(on, dcell, passed_c), torch.where(on, dgates, zero)
+
+
+@op(
+    "GRUUnit: hidden_t_prev gates seq_lengths? timestep -> hidden_t",
+    inplace=None,
+    types="hidden_t_prev gates: floating",
+    host="timestep",
+    like="hidden_t_prev",
+)
+def gru_unit(
+    hidden: Tensor,
+    gates: Tensor,
+    lengths: Tensor | None,
+    timestep: Tensor,
+    *,
+    drop_states: bool = False,
+    sequence_lengths: bool = True,
+) -> Tensor:
+    """The last stage of one step of a GRU: h = s(u) h' + (1 - s(u)) tanh(o), s the logistic.
+
+    hidden_t_prev: h' [1, N, D]. gates: r, u, o side by side, [1, N, 3D]; r has acted on o already.
+    seq_lengths: int32[N], left out where sequence_lengths is false. timestep: int32[1].
+    drop_states: a sequence that has ended gets a state of zero, instead of keeping its last one.
+    """
+    _, u, o = _gates(gates, hidden, 3)
+    shown = torch.lerp(torch.tanh(o), hidden, torch.sigmoid(u))
+    on = running(lengths, timestep, hidden.shape[1])
+    return shown if on is None else torch.where(on, shown, _held(drop_states, hidden))
+
+
+@gradient("GRUUnit")
+def _(g: Gradient) -> None:
+    g.op("GRUUnitGradient: hidden_t_prev gates seq_lengths? timestep hidden_t dhidden_t -> dhidden_t_prev dgates")
+
+
+@op(
+    "GRUUnitGradient: hidden_t_prev gates seq_lengths? timestep hidden_t dhidden_t -> dhidden_t_prev dgates",
+    inplace=None,
+    like="hidden_t_prev gates",
+    host="timestep",
+)
+def gru_unit_gradient(
+    hidden: Tensor,
+    gates: Tensor,
+    lengths: Tensor | None,
+    timestep: Tensor,
+    hidden_t: Tensor,
+    dh: Tensor,
+    *,
+    drop_states: bool = False,
+    sequence_lengths: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """The gradients of the last stage of one step of a GRU; r has none here, it acted on o before."""
+    _, u, o = _gates(gates, hidden, 3)
+    u, o = torch.sigmoid(u), torch.tanh(o)
+    dgates = torch.cat((torch.zeros_like(dh), dh * (hidden - o) * u * (1 - u), dh * (1 - u) * (1 - o * o)), -1)
+    dhidden = dh * u
+    on = running(lengths, timestep, hidden.shape[1])
+    if on is None:
+        return dhidden, dgates
+    zero = dgates.new_zeros(())
+    return torch.where(on, dhidden, zero if drop_states else dh), torch.where(on, dgates, zero)

@@ -1,0 +1,29 @@
+"""Whole LSTMs over whole sequences, for inference."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import NONE, EnforceNotMet, op
+
+
+@op("InferenceLSTM: +input_list -> output hidden cell", gradient=NONE)
+def inference_lstm(
+    *tensors: Tensor,
+    num_layers: int = 1,
+    has_biases: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A stack of LSTM layers over sequences: the last layer's outputs, and the states after the last step.
+
+    input_list: X [T, N, D] ([N, T, D] with batch_first), h0 and c0 [layers * directions, N, H], then for every layer
+        and direction w_ih [4H, D], w_hh [4H, H] and, with has_biases, b_ih and b_hh [4H]; gates in the order i f g o.
+    output: [T, N, directions * H]; hidden, cell: as h0, c0.
+    """
+    weights = (1 + bidirectional) * num_layers * (4 if has_biases else 2)
+    if len(tensors) != 3 + weights:
+        raise EnforceNotMet(f"InferenceLSTM: it takes X, h0, c0 and {weights} weights, got {len(tensors)} inputs")
+    x, hidden, cell, *parameters = tensors
+    return torch.lstm(x, (hidden, cell), parameters, has_biases, num_layers, 0.0, False, bidirectional, batch_first)

@@ -1,0 +1,178 @@
+"""Recurrent networks: samples, and a step net against the same loop by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from caffe2.opdef import gradient_ops, make_argument
+from caffe2.ops.rnn.recurrent import StepWorkspaces
+from caffe2.proto import caffe2_pb2
+from caffe2.runtime.workspace import Workspace
+from tests.sample import Sample, floats, samples
+
+T, N, D = 3, 2, 4
+STEP = np.array([1], np.int32)
+
+
+@samples("LSTMUnit")
+def _(rng):
+    states = [floats(rng, 1, N, D), floats(rng, 1, N, D), floats(rng, 1, N, 4 * D)]
+    yield [*states, np.array([1, 3], np.int32), STEP], {"forget_bias": 0.5}
+    yield [*states, np.array([1, 3], np.int32), STEP], {"drop_states": 1}
+    yield [*states, STEP], {"sequence_lengths": 0}
+
+
+@samples("LSTMUnitGradient")
+def _(rng):
+    states = [floats(rng, 1, N, D), floats(rng, 1, N, D), floats(rng, 1, N, 4 * D)]
+    yield [*states, np.array([1, 3], np.int32), STEP, *(floats(rng, 1, N, D) for _ in range(4))], {}
+    yield [*states, STEP, *(floats(rng, 1, N, D) for _ in range(4))], {"sequence_lengths": 0, "drop_states": 1}
+
+
+@samples("GRUUnit")
+def _(rng):
+    states = [floats(rng, 1, N, D), floats(rng, 1, N, 3 * D)]
+    yield [*states, np.array([1, 3], np.int32), STEP], {}
+    yield [*states, np.array([1, 3], np.int32), STEP], {"drop_states": 1}
+    yield [*states, STEP], {"sequence_lengths": 0}
+
+
+@samples("GRUUnitGradient")
+def _(rng):
+    states = [floats(rng, 1, N, D), floats(rng, 1, N, 3 * D)]
+    yield [*states, np.array([1, 3], np.int32), STEP, floats(rng, 1, N, D), floats(rng, 1, N, D)], {}
+
+
+@samples("InferenceLSTM")
+def _(rng):
+    weights = [floats(rng, 4 * D, D), floats(rng, 4 * D, D), floats(rng, 4 * D), floats(rng, 4 * D)]
+    yield Sample(
+        "InferenceLSTM", (floats(rng, T, N, D), floats(rng, 1, N, D), floats(rng, 1, N, D), *weights), outputs=3
+    )
+    yield Sample(
+        "InferenceLSTM",
+        (floats(rng, N, T, D), floats(rng, 1, N, D), floats(rng, 1, N, D), *weights[:2]),
+        {"batch_first": 1, "has_biases": 0},
+        outputs=3,
+    )
+
+
+@samples("rnn_internal_apply_link")
+def _(rng):
+    yield [STEP, floats(rng, T, N, D)], {"offset": 0, "window": 1}
+
+
+@samples("rnn_internal_accumulate_gradient_input")
+def _(rng):
+    yield Sample(
+        "rnn_internal_accumulate_gradient_input",
+        (STEP, floats(rng, T, N, D), floats(rng, T + 1, N, D)),
+        {"offset": 1},
+        outputs=1,
+        except_={
+            "inplace": "it adds to its gradient every time it runs",
+            "compile": "the number of the step decides where it writes",
+        },
+    )
+
+
+@samples("RecurrentNetworkBlobFetcher")
+def _(rng):
+    yield [StepWorkspaces], {}
+
+
+def recurrence(back: bool = True) -> caffe2_pb2.OperatorDef:
+    """h[t+1] = relu(h[t]) + x[t] as a step net, with its gradient: Sum and ReluGradient."""
+    step = caffe2_pb2.NetDef(name="step")
+    step.op.add(type="Relu", input=["h_prev"], output=["r"])
+    step.op.add(type="Sum", input=["r", "x_t"], output=["h_t"])
+    backward = caffe2_pb2.NetDef(name="step_back")
+    backward.op.add(type="ReluGradient", input=["r", "h_t_grad"], output=["h_prev_grad"])
+    backward.op.add(type="Copy", input=["h_t_grad"], output=["x_t_grad"])
+    args = {
+        "step_net": step,
+        "recurrent_states": ("h",),
+        "initial_recurrent_state_ids": (1,),
+        "link_internal": ("h_prev", "h_t", "x_t"),
+        "link_external": ("h", "h", "i0"),
+        "link_offset": (0, 1, 0),
+        "alias_src": ("h", "h"),
+        "alias_dst": ("o0", "o1"),
+        "alias_offset": (1, -1),
+        "outputs_with_grads": (0,),
+        "backward_link_internal": ("h_t_grad", "h_prev_grad", "x_t_grad"),
+        "backward_link_external": ("h_grad", "h_grad", "i0_grad"),
+        "backward_link_offset": (1, 0, 0),
+    }
+    if back:
+        args["backward_step_net"] = backward
+    made = caffe2_pb2.OperatorDef(type="RecurrentNetwork", input=["i0", "i1"], output=["o0", "o1", "steps"])
+    made.arg.extend(make_argument(k, v) for k, v in args.items())
+    return made
+
+
+def as_sample(rng: np.random.Generator, back: bool) -> Sample:
+    made = Sample("RecurrentNetwork", (floats(rng, T, N, D), floats(rng, 1, N, D)), differentiate=(0, 1))
+    made.definition = lambda: recurrence(back)
+    return made
+
+
+@samples("RecurrentNetwork")
+def _(rng):
+    made = as_sample(rng, True)
+    made.except_ = {"gradient": "its outputs share a state, so autograd sees none of it; compared below with a loop"}
+    yield made
+
+
+@samples("RecurrentNetworkGradient")
+def _(rng):
+    forward = as_sample(rng, True)
+    backward = gradient_ops(forward.definition(), ["o0_grad", None, None])[0][0]
+
+    def prepare(workspace: Workspace) -> None:
+        workspace.feed("o0_grad", floats(np.random.default_rng(3), T, N, D))
+        workspace.run_operator_once(forward.definition())
+
+    made = Sample("RecurrentNetworkGradient", forward.inputs, setup=prepare)
+    made.definition = lambda: backward
+    yield made
+
+
+def loop(x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+    states = []
+    for t in range(len(x)):
+        h = torch.relu(h) + x[t]
+        states.append(h)
+    return torch.stack(states)
+
+
+def test_a_step_net_is_a_loop_and_its_gradient_that_of_the_loop():
+    rng = np.random.default_rng(5)
+    x, h = torch.from_numpy(floats(rng, T, N, D)), torch.from_numpy(floats(rng, 1, N, D))
+    workspace = Workspace()
+    workspace.feed("i0", x)
+    workspace.feed("i1", h)
+    forward = recurrence()
+    for _ in range(2):
+        workspace.run_operator_once(forward)
+    x.requires_grad_(), h.requires_grad_()
+    want = loop(x, h[0])
+    np.testing.assert_allclose(workspace.fetch("o0"), want.detach(), rtol=1e-6)
+    np.testing.assert_allclose(workspace.fetch("o1")[0], want[-1].detach(), rtol=1e-6)
+    weight = torch.linspace(-1, 1, want.numel()).reshape(want.shape)
+    (want * weight).sum().backward()
+    workspace.feed("o0_grad", weight)
+    for op in gradient_ops(forward, ["o0_grad", None, None])[0]:
+        workspace.run_operator_once(op)
+    np.testing.assert_allclose(workspace.fetch("i0_grad"), x.grad, rtol=1e-5)
+    np.testing.assert_allclose(workspace.fetch("i1_grad"), h.grad, rtol=1e-5)
+
+
+def test_without_a_backward_step_two_workspaces_serve_all_steps():
+    workspace, rng = Workspace(), np.random.default_rng(5)
+    workspace.feed("i0", floats(rng, 5, N, D))
+    workspace.feed("i1", floats(rng, D))
+    workspace.run_operator_once(recurrence(back=False))
+    assert len(workspace.require("steps").value.steps) == 2
+    assert workspace.fetch("o0").shape == (5, N, D)
