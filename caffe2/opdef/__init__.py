@@ -1,6 +1,7 @@
 """The operator contract: one definition says everything there is to say about an operator."""
 
 from caffe2.opdef.arguments import Arg, DType, OutputCount, Site
+from caffe2.opdef.backward import Gradient, gradient_ops, make_argument
 from caffe2.opdef.definition import (
     NONE,
     REFUSED,
@@ -22,11 +23,11 @@ from caffe2.opdef.errors import (
     ArgumentTypeError,
     EnforceNotMet,
     NoGradient,
+    OperatorFailed,
     SchemaError,
     UnknownOperator,
     did_you_mean,
 )
-from caffe2.opdef.backward import Gradient, gradient_ops, make_argument
 from caffe2.opdef.inference import infer
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "NoGradient",
     "Op",
     "OpDef",
+    "OperatorFailed",
     "OutputCount",
     "SchemaError",
     "Site",

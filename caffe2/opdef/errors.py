@@ -22,6 +22,10 @@ class ArgumentTypeError(EnforceNotMet):
     """An argument of an operator definition holds a value of another type than declared."""
 
 
+class OperatorFailed(EnforceNotMet):
+    """An operator ended without success, as it may: it waited at a queue that was closed."""
+
+
 class NoGradient(EnforceNotMet):
     """An operator lies on the way of a gradient and has none."""
 

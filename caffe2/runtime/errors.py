@@ -19,6 +19,14 @@ class NetError(EnforceNotMet):
     """A net cannot be made or is not known."""
 
 
+class WorkspaceError(EnforceNotMet):
+    """A workspace is not known."""
+
+
+class MessageError(EnforceNotMet):
+    """Bytes that are no message of the kind they should be."""
+
+
 def located(error: Exception, step: Step, where: str) -> Exception:
     """The error of an operator, saying what failed, with what, and where.
 

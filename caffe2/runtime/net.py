@@ -68,6 +68,7 @@ class Net:
     def locate(self, error: Exception, index: int) -> Exception:
         """The error of operator `index`, told with its place in this net."""
         step = self.steps[index]
+        self.workspace.failed_position = index
         return located(error, step, f"operator {index} of net {self.name!r} on {step.device}")
 
 

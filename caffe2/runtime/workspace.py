@@ -22,15 +22,19 @@ class Workspace:
     """Named blobs and named nets.
 
     A child sees the blobs of its parent and makes its own; with `forwarded`, a mapping of its names to its parent's,
-    it sees those alone.
+    it sees those alone. Relative paths of files start at `root`.
     """
 
-    def __init__(self, parent: Workspace | None = None, forwarded: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, parent: Workspace | None = None, forwarded: Mapping[str, str] | None = None, root: str | None = None
+    ) -> None:
+        self.root = root if root is not None else parent.root if parent else "."
         self._cells: dict[str, Blob] = {}
         self._nets: dict[str, Net] = {}
         self._parent = parent if forwarded is None else None
         self._lock = threading.RLock()
         self.changes = parent.changes if parent else Changes()
+        self.failed_position = 0  # of the operator that failed last, in its net
         for name, source in (forwarded or {}).items():
             self._cells[name] = parent.require(source)
 
@@ -82,7 +86,10 @@ class Workspace:
 
     def feed(self, name: str, value: Any, device: torch.device = CPU) -> None:
         """Put a value into a blob, made where there is none. Arrays and tensors are copied to `device`."""
-        new = to_value(value, device)
+        self.put(name, to_value(value, device))
+
+    def put(self, name: str, new: Any) -> None:
+        """Make a value that of a blob, as it is, without a copy."""
         cell = self.cell(name)
         if kind(cell.value) != kind(new):
             self.changes.count += 1
