@@ -60,6 +60,7 @@ class OpDef:
     like: tuple[str, ...] = ()  # inputs whose shapes and types the outputs take
     shape: Any = None  # a function of metas, UNKNOWN, or None: the body on meta tensors
     types: dict[str, frozenset] = field(default_factory=dict)
+    same: tuple[tuple[str, ...], ...] = ()  # groups of inputs of one shape and element type
     engines: frozenset[str] = frozenset()
     kernels: dict[str, Callable] = field(default_factory=dict)  # faster twins by device type or engine
     arity: Callable[[int, int], bool] | None = None  # what the header cannot say about counts
@@ -112,6 +113,7 @@ def op(
     like: str = "",
     host: str = "",
     types: str = "",
+    same: str = "",
     engines: str = "",
     shape: Any = None,
     stores: bool = True,
@@ -133,6 +135,7 @@ def op(
     like: the inputs whose shapes and types the outputs take, in order; one name serves every output.
     host: blobs that live in host memory whatever the device.
     types: "X dY: floating, INDICES: index": the element types each blob may have.
+    same: "Y dY, A B": the inputs that must agree in shape and element type.
     shape: a function of the inputs' meta tensors and the arguments, or UNKNOWN.
     doc: the document of a body that is shared and so cannot hold it.
 
@@ -163,6 +166,7 @@ def op(
             like=tuple(like.split()),
             shape=shape,
             types=_types(types, head),
+            same=_same(same, head),
             engines=frozenset(engines.split()),
             arity=arity,
             doc=inspect.cleandoc(doc or body.__doc__ or ""),
@@ -294,7 +298,18 @@ def _types(text: str, head: Header) -> dict[str, frozenset]:
     for part in filter(str.strip, text.split(",")):
         names, _, kinds = part.partition(":")
         for name in names.split():
-            if name not in head.inputs.names:
-                raise SchemaError(f"{head}\n  types= names {name}, which is no input")
+            _demand_input(name, head)
             table[name] = frozenset().union(*(GROUPS[kind] for kind in kinds.split()))
     return table
+
+
+def _same(text: str, head: Header) -> tuple[tuple[str, ...], ...]:
+    groups = tuple(tuple(part.split()) for part in text.split(",") if part.strip())
+    for name in (n for group in groups for n in group):
+        _demand_input(name, head)
+    return groups
+
+
+def _demand_input(name: str, head: Header) -> None:
+    if name not in head.inputs.names:
+        raise SchemaError(f"{head}\n  a facet names {name}, which is no input")

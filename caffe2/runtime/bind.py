@@ -184,9 +184,9 @@ def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None]) -> Callable[
     typed = [
         (slot, cell, kinds)
         for slot, kinds in d.types.items()
-        for cell in (bound[slot] if isinstance(bound[slot], list) else [bound[slot]])
-        if cell is not None
+        for cell in _cells(bound[slot])
     ]
+    same = [[cell for slot in group for cell in _cells(bound[slot])] for group in d.same]
 
     def checked() -> None:
         if not d.empty:
@@ -198,9 +198,23 @@ def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None]) -> Callable[
             if held not in kinds:
                 known = " ".join(sorted("string" if t is STRING else str(t)[6:] for t in kinds))
                 raise EnforceNotMet(f"{d.header}\n  {slot} takes {known} but {cell.name} is {describe(cell.value)}")
+        for cells in same:
+            _demand_same(d, cells)
         run()
 
     return checked
+
+
+def _cells(bound: Blob | list[Blob] | None) -> list[Blob]:
+    """The cells bound to a slot, as a list."""
+    return bound if isinstance(bound, list) else [] if bound is None else [bound]
+
+
+def _demand_same(d: OpDef, cells: list[Blob]) -> None:
+    kinds = [(tuple(c.value.shape), element(c.value)) for c in cells if isinstance(c.value, (torch.Tensor, np.ndarray))]
+    if any(kind != kinds[0] for kind in kinds):
+        held = ", ".join(f"{c.name} {describe(c.value)}" for c in cells)
+        raise EnforceNotMet(f"{d.header}\n  one shape and element type is needed of {held}")
 
 
 def element(value: Any) -> Any:
