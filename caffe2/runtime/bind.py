@@ -181,11 +181,7 @@ def _many(k: Callable, i: list, o: list[Blob] | None) -> Callable[[], None]:
 def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None]) -> Callable[[], None]:
     """The closure behind a look at what its inputs hold: presence, and the element types the operator takes."""
     bound = d.header.inputs.assign(inputs)
-    typed = [
-        (slot, cell, kinds)
-        for slot, kinds in d.types.items()
-        for cell in _cells(bound[slot])
-    ]
+    typed = [(slot, cell, kinds) for slot, kinds in d.types.items() for cell in _cells(bound[slot])]
     same = [[cell for slot in group for cell in _cells(bound[slot])] for group in d.same]
 
     def checked() -> None:
