@@ -6,6 +6,7 @@ Three levels, each usable alone:
 
     load_prototxt(path) -> caffe_pb2.NetParameter      any generation, upgraded to the newest
     load_solver(path) -> caffe_pb2.SolverParameter     likewise
+    read_prototxt(path), read_solver(path)             the same with notes and problems, unknown fields not refused
     read_weights(path) -> Weights                      .caffemodel of any generation, or .caffemodel.h5
     read_mean(path) -> numpy.ndarray                   .binaryproto or .npy, shape [C, H, W]
 
@@ -20,7 +21,7 @@ each layer's weights to it by name. Whatever Caffe refuses raises a `TranslatorE
     net.outputs     names of the blobs that no layer consumes, sorted as Caffe sorts them
     net.shapes      {blob: shape or None}; None where the shape depends on data that cannot be seen here
     net.notes       list[str]: what was upgraded, which weights were ignored or missing; for the user
-    net.problems    list[Problem(layer, type, field, position, what)]: unknown layer types, unknown fields, Python layers
+    net.problems    list[Problem(layer, type, field, position, what)]: unknown types and fields, Python layers
     net.require()   raises UntranslatableError listing all `problems` at once; `require(types={"Mine"})` forgives
                     layers of those types (a user's own translators)
 
@@ -45,3 +46,50 @@ each layer's weights to it by name. Whatever Caffe refuses raises a `TranslatorE
     reference.steps(net, inputs, seed=0)  yields (layer, [top arrays]) after each layer, in-place values included
     reference.TYPES                       {layer type: class}; `@layer("Type", ...)` registers one
 """
+
+from caffe2.bridge.caffe.blobs import Blob
+from caffe2.bridge.caffe.errors import (
+    FileError,
+    LayerError,
+    NetError,
+    Position,
+    Problem,
+    TextError,
+    TranslatorError,
+    UntranslatableError,
+    UpgradeError,
+    WeightsError,
+    WireError,
+)
+from caffe2.bridge.caffe.layers import AUTOMATIC, Layer, Param
+from caffe2.bridge.caffe.mean import read_mean
+from caffe2.bridge.caffe.net import Net, read_net
+from caffe2.bridge.caffe.prototxt import load_prototxt, load_solver, read_prototxt, read_solver
+from caffe2.bridge.caffe.weights import Weights, read_weights
+
+__all__ = [
+    "AUTOMATIC",
+    "Blob",
+    "FileError",
+    "Layer",
+    "LayerError",
+    "Net",
+    "NetError",
+    "Param",
+    "Position",
+    "Problem",
+    "TextError",
+    "TranslatorError",
+    "UntranslatableError",
+    "UpgradeError",
+    "Weights",
+    "WeightsError",
+    "WireError",
+    "load_prototxt",
+    "load_solver",
+    "read_mean",
+    "read_net",
+    "read_prototxt",
+    "read_solver",
+    "read_weights",
+]

@@ -1,4 +1,4 @@
-"""What can go wrong on the way from Caffe's files to a net: one class a kind, each saying what, where and what to do."""
+"""What can go wrong on the way from Caffe's files to a net: a class a kind, each saying what, where and what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TranslatorError(ValueError):
 
 
 class FileError(TranslatorError):
-    """A file that is missing, unreadable, or of another kind than was asked for (a web page, a Git LFS pointer, ...)."""
+    """A file that is missing, unreadable, or of another kind than was asked for (a web page, a Git LFS pointer)."""
 
 
 class TextError(TranslatorError):

@@ -1,20 +1,12 @@
-"""What forks of Caffe added: their messages (`forks.proto`), read from and carried by Caffe's own layer messages."""
+"""What forks of Caffe added: the messages of `caffe_forks.proto`, carried and read back by Caffe's layer messages."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.message_factory import GetMessageClass
 
-from caffe2.proto import caffe_pb2  # noqa: F401  (forks.proto imports caffe.proto, which this puts into the pool)
-from caffe2.proto.pool import POOL
+from caffe2.proto.caffe_forks_pb2 import ForkLayerParameter, ForkSolverParameter
 
-POOL.AddSerializedFile(Path(__file__).with_name("forks.desc").read_bytes())
-_FILE = POOL.FindFileByName("caffe2/bridge/caffe/forks.proto")
-
-ForkLayerParameter = GetMessageClass(_FILE.message_types_by_name["ForkLayerParameter"])
-ForkSolverParameter = GetMessageClass(_FILE.message_types_by_name["ForkSolverParameter"])
+__all__ = ["V1_TYPES", "ForkLayerParameter", "ForkSolverParameter", "fork_fields"]
 
 V1_TYPES = {
     "BN": "BN",

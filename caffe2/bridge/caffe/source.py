@@ -1,4 +1,4 @@
-"""A net on its way from file to newest format: the message, the tree of every layer, and what is to be said about it."""
+"""A net on its way from file to newest format: its message, the tree of every layer, and what is to be said of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Source:
 
 
 def field_position(tree: Tree | None, name: str, path: str) -> Position:
-    """Where the dotted field `name` of a layer stands; under an older generation's spelling, or else the layer's place."""
+    """Where the dotted field `name` of a layer stands, by its older spelling too; or else the layer's place."""
     if tree is None:
         return Position(path)
     found = _descend(tree, name.split(".")) or _search(tree, name.rsplit(".", 1)[-1]) if name else None

@@ -1,0 +1,82 @@
+"""A whole net computed layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caffe2.bridge.caffe.errors import NetError
+from caffe2.bridge.caffe.layers import Layer, Param, Shape
+from caffe2.bridge.caffe.reference.fillers import fill
+
+if TYPE_CHECKING:
+    from caffe2.bridge.caffe.net import Net
+
+
+def steps(
+    net: Net, inputs: Mapping[str, np.ndarray] | None = None, seed: int = 0
+) -> Iterator[tuple[Layer, Sequence[np.ndarray]]]:
+    """Each layer of `net` with its tops, computed from `inputs` (blob: array), random numbers by `seed`.
+
+    Raises:
+        NetError: an input is missing, or has another shape than the net's.
+        TranslatorError: a value that a layer refuses, such as a label that names no class.
+    """
+    net.require()
+    inputs = dict(inputs or {})
+    rng = np.random.default_rng(seed)
+    blobs: dict[str, np.ndarray] = {}
+    values: dict[int, np.ndarray] = {}
+    for layer in net.layers:
+        reference = layer.reference
+        reference.rng = rng
+        reference.values = [_value(param, values, rng) for param in layer.params]
+        with np.errstate(all="ignore"):
+            tops = _given(layer, inputs)
+            if tops is None:
+                tops = reference.forward(*(blobs[name] for name in layer.bottoms))
+        tops = [np.asarray(top, np.float32) for top in tops]
+        blobs.update(zip(layer.tops, tops, strict=True))
+        yield layer, tops
+
+
+def run(net: Net, inputs: Mapping[str, np.ndarray] | None = None, seed: int = 0) -> dict[str, np.ndarray]:
+    """Every blob of `net` after one forward pass; one written in place has its last value.
+
+    Raises:
+        NetError, TranslatorError: as `steps`.
+    """
+    blobs: dict[str, np.ndarray] = {}
+    for layer, tops in steps(net, inputs, seed):
+        blobs.update(zip(layer.tops, tops, strict=True))
+    return blobs
+
+
+def _given(layer: Layer, inputs: dict[str, np.ndarray]) -> list[np.ndarray] | None:
+    """The tops of a layer without bottoms as far as `inputs` has them all; None if it has to make them."""
+    if layer.bottoms or not layer.tops or not all(name in inputs for name in layer.tops):
+        if layer.type == "Input":
+            missing = [name for name in layer.tops if name not in inputs]
+            raise layer.error(f"no value is given for input {', '.join(missing)}", "top", NetError)
+        return None
+    return [_array(layer, name, inputs[name], shape) for name, shape in zip(layer.tops, layer.top_shapes, strict=True)]
+
+
+def _array(layer: Layer, name: str, value: np.ndarray, shape: Shape | None) -> np.ndarray:
+    array = np.asarray(value, np.float32)
+    if shape is None or array.shape == shape:
+        return array
+    if array.size == 1 and set(shape) <= {1}:
+        return array.reshape(shape)
+    raise layer.error(f"input {name} has the shape {array.shape}, not {shape}", "top", NetError)
+
+
+def _value(param: Param, values: dict[int, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """The numbers of a parameter, the same for all that share them."""
+    root = param.root
+    if id(root) not in values:
+        filled = root.blob.array if root.blob else fill(root.filler, root.shape, rng)
+        values[id(root)] = np.asarray(filled, np.float32)
+    return values[id(root)].reshape(param.shape)

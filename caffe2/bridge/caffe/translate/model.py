@@ -1,0 +1,77 @@
+"""A whole net of Caffe's as an init net and a predict net."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from caffe2.bridge.caffe.errors import Problem, UntranslatableError
+from caffe2.bridge.caffe.layers import Layer
+from caffe2.bridge.caffe.net import Net
+from caffe2.bridge.caffe.translate.builder import Builder, Translation, translators
+from caffe2.opdef import make_argument
+from caffe2.proto import caffe2_pb2
+
+Custom = Mapping[str, Callable[[Layer, Builder], None]]
+
+
+def translate(net: Net, custom: Custom | None = None) -> tuple[caffe2_pb2.NetDef, caffe2_pb2.NetDef]:
+    """The init net, which fills the parameters, and the predict net, of a Caffe net.
+
+    custom: translators of a user's own, by layer type; they come before those of this package.
+    Raises UntranslatableError, listing every layer and field that cannot be translated.
+    """
+    made = add_layers(net, custom or {})
+    return init_net(net, made), predict_net(net, made)
+
+
+def add_layers(net: Net, custom: Custom) -> Translation:
+    """The operators and parameters of every layer of a net."""
+    net.require(custom)
+    known = {**translators, **custom}
+    missing = [
+        Problem(k.name, k.type, "", k.position_of("type"), f"no translator is registered for {k.type} layers")
+        for k in net.layers
+        if k.type not in known
+    ]
+    if missing:
+        raise UntranslatableError(missing)
+    build = Builder([*net.shapes, *net.inputs], is_test=net.phase == "TEST")
+    for layer in net.layers:
+        known[layer.type](layer, build)
+    return build.made
+
+
+def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
+    """Fills every parameter, and gives every input a blob of zeros of its shape."""
+    init = caffe2_pb2.NetDef(name=f"{net.name}_init")
+    for name, array in made.params.items():
+        init.op.append(fill(name, array))
+    init.op.extend(made.fills)
+    for name, shape in net.inputs.items():
+        zeros = init.op.add(type="ConstantFill", output=[name])
+        zeros.arg.append(make_argument("shape", shape))
+    init.external_output.extend(o for op in init.op for o in op.output)
+    return init
+
+
+def fill(name: str, array: np.ndarray) -> caffe2_pb2.OperatorDef:
+    """The operator that fills a blob with an array."""
+    kinds = {"i": "GivenTensorIntFill", "f": "GivenTensorFill"}
+    op = caffe2_pb2.OperatorDef(type=kinds[array.dtype.kind], output=[name])
+    op.arg.append(make_argument("shape", array.shape))
+    values = op.arg.add(name="values")
+    (values.ints if array.dtype.kind == "i" else values.floats).extend(array.ravel().tolist())
+    return op
+
+
+def predict_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
+    """The operators, with the inputs, parameters and outputs of the net declared."""
+    predict = caffe2_pb2.NetDef(name=net.name or "predict")
+    predict.op.extend(made.ops)
+    parameters = [*made.params, *(o for op in made.fills for o in op.output)]
+    predict.external_input.extend([*net.inputs, *parameters])
+    written = {o for op in made.ops for o in op.output}
+    predict.external_output.extend(name for name in net.outputs if name in written or name in net.inputs)
+    return predict
