@@ -1,0 +1,1 @@
+"""Operators on shapes: the same elements under another shape or order, and questions about shapes."""

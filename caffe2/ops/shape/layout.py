@@ -1,0 +1,117 @@
+"""Operators that permute, stretch and repeat the dimensions of a tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, Gradient, Op, Site, gradient, op
+from caffe2.ops import demand
+
+TYPES = "int32 int64 float double"
+
+
+@op("Transpose: X -> Y", types=f"X: {TYPES}", engines="CUDNN HPTT", view=True)
+class Transpose(Op):
+    """Dimension d of Y is dimension axes[d] of X; without axes they are reversed."""
+
+    axes: tuple[int, ...] = ()
+
+    def bind(self, site: Site) -> None:
+        if sorted(self.axes) != list(range(len(self.axes))):
+            raise EnforceNotMet(f"Transpose\n  axes are a permutation of 0 ... n-1, not {self.axes}")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        axes = self.axes or tuple(range(x.dim() - 1, -1, -1))
+        if len(axes) != x.dim():
+            raise EnforceNotMet(f"axes {axes} permute {len(axes)} dimensions; X has {x.dim()}")
+        return x.permute(axes).contiguous()
+
+
+@gradient("Transpose")
+def _(g: Gradient) -> None:
+    axes = g.arg("axes")
+    g.op("Transpose: dY -> dX", **({"axes": np.argsort(axes).tolist()} if axes else {}))
+
+
+@op("Expand: X shape -> Y", gradient="ExpandGradient: dY X -> dX", types=f"X: {TYPES}, shape: int64", view=True)
+def expand(x: Tensor, shape: Tensor) -> Tensor:
+    """X broadcast against the shape that a vector holds, as NumPy broadcasts; a dimension below 1 in it keeps X's."""
+    return x.expand(torch.broadcast_shapes(x.shape, [max(d, 1) for d in shape.tolist()])).contiguous()
+
+
+@op("ExpandGradient: dY X -> dX", types=f"dY: {TYPES}", like="X", view=True)
+def expand_gradient(dy: Tensor, x: Tensor) -> Tensor:
+    """dX = dY summed over the dimensions along which X was broadcast."""
+    return dy.sum_to_size(x.shape).to(dy.dtype)
+
+
+class _Tiles(Op):
+    """How often and along which axis: arguments, unless blobs of one integer hold them."""
+
+    tiles: int | None = None
+    axis: int | None = None
+
+    def bind(self, site: Site) -> None:
+        for at, name in enumerate(("tiles", "axis"), 1):
+            if getattr(self, name) is None and (len(site.inputs) <= at):
+                raise EnforceNotMet(f"{site.op.type}\n  the argument {name} is missing, and no blob holds it")
+
+    def settled(self, x: Tensor, tiles: Tensor | None, axis: Tensor | None) -> tuple[int, int]:
+        """The number of tiles, and the axis counted from the front."""
+        count = self.tiles if tiles is None else _number(tiles, "tiles")
+        at = self.axis if axis is None else _number(axis, "axis")
+        if not -x.dim() <= at < x.dim():
+            raise EnforceNotMet(f"axis {at} is no dimension of a tensor of {x.dim()}")
+        if count < 0:
+            raise EnforceNotMet(f"tiles are {count}; they are no less than 0")
+        return count, at % x.dim()
+
+
+def _number(value: Tensor, name: str) -> int:
+    demand.rank(value, 1, name)
+    demand.one_number(value, name)
+    return int(value[0])
+
+
+@op(
+    "Tile: X tiles? axis? -> Y",
+    gradient="TileGradient: dY tiles? axis? -> dX",
+    types=f"X: {TYPES}, tiles axis: index",
+    host="tiles axis",
+)
+class Tile(_Tiles):
+    """X repeated `tiles` times along `axis`.
+
+    Each is an argument or a blob of one integer; the blob goes first. As in the original, int64 tiles without a
+    blob for the axis mean axis 0.
+    """
+
+    def __call__(self, x: Tensor, tiles: Tensor | None = None, axis: Tensor | None = None) -> Tensor:
+        count, at = self.settled(x, tiles, axis)
+        if axis is None and tiles is not None and tiles.dtype == torch.int64:
+            at = 0
+        return x.repeat([count if d == at else 1 for d in range(x.dim())])
+
+
+@op("TileGradient: dY tiles? axis? -> dX", types=f"dY: {TYPES}, tiles axis: index", host="tiles axis", view=True)
+class TileGradient(_Tiles):
+    """dX = dY summed over the `tiles` repetitions along `axis`."""
+
+    def __call__(self, dy: Tensor, tiles: Tensor | None = None, axis: Tensor | None = None) -> Tensor:
+        count, at = self.settled(dy, tiles, axis)
+        if not count or dy.shape[at] % count:
+            raise EnforceNotMet(f"dimension {at} of dY is {dy.shape[at]}, no multiple of {count} tiles")
+        apart = dy.reshape(*dy.shape[:at], count, dy.shape[at] // count, *dy.shape[at + 1 :])
+        return apart.sum(at, dtype=dy.dtype) if count > 1 else dy
+
+
+@op("NumpyTile: data repeats -> +tiled_data", types="repeats: int64", arity=lambda i, o: o == 1)
+def numpy_tile(data: Tensor | np.ndarray, repeats: Tensor) -> tuple[Tensor | np.ndarray]:
+    """Data repeated repeats[d] times along each dimension d; repeats is a vector of as many numbers."""
+    demand.rank(repeats, 1, "repeats")
+    times = repeats.tolist()
+    if len(times) != data.ndim or min(times, default=0) < 0:
+        raise EnforceNotMet(f"repeats are a count for each of data's {data.ndim} dimensions, not {times}")
+    return (np.tile(data, times) if isinstance(data, np.ndarray) else data.repeat(times),)
