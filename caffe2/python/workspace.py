@@ -10,6 +10,7 @@ from caffe2.python._workspace import immediate
 from caffe2.python._workspace.blobs import (
     Blobs,
     CreateBlob,
+    DeserializeBlob,
     FeedBlob,
     FetchBlob,
     FetchBlobs,
@@ -22,6 +23,7 @@ from caffe2.python._workspace.blobs import (
     Int8Tensor,
     RemoveBlob,
     ResetBlob,
+    SerializeBlob,
     _BlobDict,
     blobs,
 )
@@ -81,6 +83,7 @@ __all__ = [
     "CreateBlob",
     "CreateNet",
     "CurrentWorkspace",
+    "DeserializeBlob",
     "FeedBlob",
     "FeedImmediate",
     "FetchBlob",
@@ -121,6 +124,7 @@ __all__ = [
     "RunOperatorMultiple",
     "RunOperatorOnce",
     "RunOperatorsOnce",
+    "SerializeBlob",
     "StartImmediate",
     "StopImmediate",
     "StringifyBlobName",

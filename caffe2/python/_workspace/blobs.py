@@ -16,6 +16,7 @@ from caffe2.python._misuse import demand
 from caffe2.python._workspace.names import StringifyBlobName
 from caffe2.runtime import blob as runtime_blob
 from caffe2.runtime.device import CPU, torch_device
+from caffe2.runtime.serialize import deserialize, serialize, tensor_value
 from caffe2.runtime.values import to_python
 from caffe2.runtime.workspaces import Workspace, workspaces
 
@@ -43,6 +44,8 @@ def feed(workspace: Workspace, name: str, value: Any, device: caffe2_pb2.DeviceO
         demand(device is None, "a torch tensor is on a device already: move it there, and pass no device option")
         workspace.put(name, value.detach())
         return True
+    if isinstance(value, caffe2_pb2.TensorProto):
+        value = to_python(tensor_value(value))
     if isinstance(value, torch.nn.Module):
         workspace.put(name, value)
         return True
@@ -153,6 +156,16 @@ def GetBlobNUMANode(name: Any) -> int:
     """The NUMA node of a blob: -1, none."""
     workspaces.current.require(str(name))
     return -1
+
+
+def SerializeBlob(name: Any) -> bytes:
+    """A blob as one serialized BlobProto."""
+    return serialize(workspaces.current.require(str(name)).value, str(name))
+
+
+def DeserializeBlob(name: Any, content: bytes) -> None:
+    """Make what a serialized BlobProto holds the value of a blob; on error the blob stays as it is."""
+    workspaces.current.put(str(name), deserialize(content))
 
 
 class _BlobDict:
