@@ -1,7 +1,7 @@
 """Translating Caffe's layers into operators: `translate(net)` makes an init net and a predict net of a Caffe net.
 
-One function a layer type, registered by `@translates("Type")` in the module of its family; each takes a `Layer` and adds
-operators to a `Builder`. Blobs keep Caffe's names; weights are called LAYER_w, LAYER_b and so on.
+One function a layer type, registered by `@translates("Type")` in the module of its family; each takes a `Layer` and
+adds operators to a `Builder`. Blobs keep Caffe's names; weights are called LAYER_w, LAYER_b and so on.
 """
 
 from importlib import import_module

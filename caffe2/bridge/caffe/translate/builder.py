@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
 
 from caffe2.bridge.caffe.layers import Layer, Param
 from caffe2.opdef import lookup, make_argument
@@ -100,12 +101,11 @@ class Builder:
             self.made.params[name] = np.asarray(change(array) if change else array)
         else:
             shape = change(np.empty(own.shape, np.bool_)).shape if change else own.shape
-            self.made.fills.append(filler(name, shape, root))
+            self.made.fills.append(filler(name, shape, root.filler))
 
 
-def filler(name: str, shape: Sequence[int], param: Param) -> caffe2_pb2.OperatorDef:
-    """The operator that fills a parameter as Caffe's filler does."""
-    f = param.filler
+def filler(name: str, shape: Sequence[int], f: Message | None) -> caffe2_pb2.OperatorDef:
+    """The operator that fills a blob as a FillerParameter says; with zeros where there is none."""
     kind = f.type if f is not None else "constant"
     if kind == "constant":
         op, args = "ConstantFill", {"value": float(f.value) if f is not None else 0.0}

@@ -1,0 +1,112 @@
+"""Layers that move values: Concat, Slice, Reshape, Flatten, Crop, Tile, Permute and their like."""
+
+from __future__ import annotations
+
+import math
+
+from caffe2.bridge.caffe.layers import Layer
+from caffe2.bridge.caffe.translate.builder import Builder, filler, translates
+
+
+@translates("Concat")
+def _(layer: Layer, b: Builder) -> None:
+    p, rank = layer.param, len(layer.bottom_shapes[0])
+    axis = p.concat_dim if p.HasField("concat_dim") else p.axis % rank
+    if len(layer.bottoms) == 1:
+        b.op("Copy", layer.bottoms[0], layer.tops[0])
+    else:
+        b.op("Concat", layer.bottoms, [layer.tops[0], ""], axis=axis)
+
+
+@translates("Slice")
+def _(layer: Layer, b: Builder) -> None:
+    p, rank = layer.param, len(layer.bottom_shapes[0])
+    axis = p.slice_dim if p.HasField("slice_dim") else p.axis % rank
+    if len(layer.tops) == 1:
+        b.op("Copy", layer.bottoms[0], layer.tops[0])
+    else:
+        b.op("Split", layer.bottoms[0], layer.tops, axis=axis, split=tuple(s[axis] for s in layer.top_shapes))
+
+
+@translates("Reshape")
+def _(layer: Layer, b: Builder) -> None:
+    """The sizes are known; the first stays free where it is the input's, so that a batch may be of any size."""
+    (before,), (after,) = layer.bottom_shapes, layer.top_shapes
+    b.op("Reshape", layer.bottoms[0], [layer.tops[0], ""], shape=_free_batch(before, after))
+
+
+def _free_batch(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
+    keeps = before and after and before[0] == after[0] and math.prod(before[1:]) == math.prod(after[1:]) != 0
+    return (0, *after[1:]) if keeps else tuple(after)
+
+
+@translates("Flatten")
+def _(layer: Layer, b: Builder) -> None:
+    (before,), (after,) = layer.bottom_shapes, layer.top_shapes
+    if layer.param.axis == 1 and layer.param.end_axis % len(before) == len(before) - 1:
+        b.op("Flatten", layer.bottoms[0], layer.tops[0], axis=1)
+    else:
+        b.op("Reshape", layer.bottoms[0], [layer.tops[0], ""], shape=_free_batch(before, after))
+
+
+@translates("Crop")
+def _(layer: Layer, b: Builder) -> None:
+    p, (source, like) = layer.param, layer.bottom_shapes
+    axis, offsets = p.axis % len(source), list(p.offset)
+    starts, ends = [0] * len(source), [-1] * len(source)
+    for k in range(axis, len(source)):
+        starts[k] = (offsets[k - axis] if len(offsets) > 1 else offsets[0]) if offsets else 0
+        ends[k] = starts[k] + like[k]
+    b.op("Slice", layer.bottoms[0], layer.tops[0], starts=tuple(starts), ends=tuple(ends))
+
+
+@translates("Tile")
+def _(layer: Layer, b: Builder) -> None:
+    axis = layer.param.axis % len(layer.bottom_shapes[0])
+    b.op("Tile", layer.bottoms[0], layer.tops[0], axis=axis, tiles=layer.param.tiles)
+
+
+@translates("Permute")
+def _(layer: Layer, b: Builder) -> None:
+    rank, order = len(layer.bottom_shapes[0]), [int(k) for k in layer.param.order]
+    order += [k for k in range(rank) if k not in order]
+    b.op("Transpose", layer.bottoms[0], layer.tops[0], axes=tuple(order))
+
+
+@translates("ShuffleChannel")
+def _(layer: Layer, b: Builder) -> None:
+    b.op("ChannelShuffle", layer.bottoms[0], layer.tops[0], group=layer.param.group, kernel=1, order="NCHW")
+
+
+@translates("BatchReindex")
+def _(layer: Layer, b: Builder) -> None:
+    index = b.op("Cast", layer.bottoms[1], "", to=2)
+    b.op("Gather", [layer.bottoms[0], b.op("FlattenToVec", index)], layer.tops[0])
+
+
+@translates("Embed")
+def _(layer: Layer, b: Builder) -> None:
+    index = b.op("Cast", layer.bottoms[0], "", to=2)
+    weight, biased = b.param(layer, 0, "w"), len(layer.params) > 1
+    rows = b.op("Gather", [weight, index], "" if biased else layer.tops[0])
+    if biased:
+        b.op("Add", [rows, b.param(layer, 1, "b")], layer.tops[0], broadcast=1)
+
+
+@translates("Parameter")
+def _(layer: Layer, b: Builder) -> None:
+    b.op("Copy", b.param(layer, 0, "w"), layer.tops[0])
+
+
+@translates("Input")
+def _(layer: Layer, b: Builder) -> None:
+    """Inputs are fed by whoever runs the net."""
+
+
+@translates("DummyData")
+def _(layer: Layer, b: Builder) -> None:
+
+    fillers = list(layer.param.data_filler)
+    for k, (top, shape) in enumerate(zip(layer.tops, layer.top_shapes)):
+        chosen = (fillers * len(layer.tops))[k] if len(fillers) == 1 else fillers[k] if fillers else None
+        b.made.ops.append(filler(top, shape, chosen))

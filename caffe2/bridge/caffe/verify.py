@@ -1,0 +1,107 @@
+"""Proof of a translation: the translated net and the NumPy reference on the same input, compared blob by blob."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from caffe2.bridge.caffe import reference
+from caffe2.bridge.caffe.net import Net
+from caffe2.opdef import EnforceNotMet
+from caffe2.proto import caffe2_pb2
+from caffe2.runtime.workspace import Workspace
+
+TOLERANCE = 1e-4
+"""Largest difference that passes: this part of the blob's largest value, plus this part of the value itself."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One blob: its name, the layer that writes it last, its shape, and how far the two values of it are apart."""
+
+    blob: str
+    layer: str
+    type: str
+    shape: tuple[int, ...]
+    difference: float
+    relative: float
+    passed: bool
+
+
+@dataclass
+class Report:
+    """What a verification found; `rows` in the order of the layers."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.rows) and all(row.passed for row in self.rows)
+
+    @property
+    def first_divergence(self) -> Row | None:
+        return next((row for row in self.rows if not row.passed), None)
+
+    def table(self) -> str:
+        """The report as text, one line a blob."""
+        width = max([4, *(len(r.blob) for r in self.rows)])
+        kind = max([5, *(len(r.type) for r in self.rows)])
+        lines = [f"{'blob':{width}}  {'layer':{kind}}  {'shape':18} {'max |diff|':>11} {'relative':>10}  verdict"]
+        for r in self.rows:
+            shape = "x".join(map(str, r.shape)) or "one number"
+            verdict = "ok" if r.passed else "DIFFERS"
+            lines.append(
+                f"{r.blob:{width}}  {r.type:{kind}}  {shape:18} {r.difference:11.3g} {r.relative:10.3g}  {verdict}"
+            )
+        if bad := self.first_divergence:
+            lines.append(f"first divergence: blob {bad.blob}, written by layer {bad.layer} ({bad.type})")
+        return "\n".join(lines)
+
+
+def verify(
+    net: Net,
+    init_net: caffe2_pb2.NetDef,
+    predict_net: caffe2_pb2.NetDef,
+    inputs: Mapping[str, np.ndarray] | None = None,
+    seed: int = 0,
+) -> Report:
+    """Run both on `inputs`, or on noise where none are given, and compare every blob that both have."""
+    fed = dict(inputs) if inputs is not None else noise(net, seed)
+    expected = reference.run(net, fed, seed=seed)
+    workspace = Workspace()
+    workspace.run_net_once(init_net)
+    for name, value in fed.items():
+        workspace.feed(name, value)
+    workspace.run_net_once(predict_net)
+    written = {o for op in predict_net.op for o in op.output}
+    last = {top: layer for layer in net.layers for top in layer.tops}
+    report = Report()
+    for name, want in expected.items():
+        if name in written and name in last:
+            report.rows.append(_row(name, last[name], np.asarray(want), workspace.fetch(name)))
+    if not report.rows:
+        raise EnforceNotMet("the translated net and the reference have no blob in common: nothing was compared")
+    return report
+
+
+def noise(net: Net, seed: int = 0) -> dict[str, np.ndarray]:
+    """A standard normal value for every input of a net."""
+    rng = np.random.default_rng(seed)
+    return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in net.inputs.items()}
+
+
+def _row(name: str, layer, want: np.ndarray, got: np.ndarray) -> Row:
+    about = (name, layer.name, layer.type, want.shape)
+    if np.shape(got) != want.shape:
+        return Row(*about, float("inf"), float("inf"), False)
+    a, b = np.asarray(got, np.float64), want.astype(np.float64)
+    finite = np.abs(b[np.isfinite(b)])
+    top = float(finite.max()) if finite.size else 0.0
+    with np.errstate(invalid="ignore"):
+        apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+    apart = np.where(np.isnan(apart), np.inf, apart)
+    worst = float(apart.max()) if apart.size else 0.0
+    good = bool((apart <= TOLERANCE * (top + np.abs(np.nan_to_num(b))) + 1e-7).all())
+    return Row(*about, worst, worst / top if top else worst, good)

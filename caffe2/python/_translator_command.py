@@ -1,0 +1,85 @@
+"""The command line of the Caffe translator."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from caffe2.bridge.caffe import errors
+from caffe2.bridge.caffe.net import Net, read_net
+from caffe2.bridge.caffe.translate import translate
+from caffe2.bridge.caffe.verify import verify
+from caffe2.opdef import EnforceNotMet
+
+EXAMPLES = """examples:
+  translate a model, verify it, and write init_net.pb and predict_net.pb here
+    python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel
+  write into a folder, for images of another size
+    python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --out nets --input_dims 1 3 320 320
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    p = argparse.ArgumentParser(
+        prog="python -m caffe2.python.caffe_translator",
+        description="Translate a Caffe model of any generation into Caffe2 nets, and prove the result blob by blob.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("prototext", help="the net: a .prototxt of any generation")
+    p.add_argument("caffemodel", nargs="?", help="its weights: .caffemodel or .caffemodel.h5")
+    p.add_argument("--init_net", default="init_net.pb", help="file to write the initialization net to")
+    p.add_argument("--predict_net", default="predict_net.pb", help="file to write the prediction net to")
+    p.add_argument("--out", type=Path, default=Path(), help="folder to write into")
+    p.add_argument("--remove_legacy_pad", action="store_true", help="replace Caffe's padding by explicit padding")
+    p.add_argument("--input_dims", nargs="+", type=int, default=[], help="shape of the input, instead of the file's")
+    p.add_argument("--phase", choices=("TEST", "TRAIN"), default="TEST")
+    p.add_argument("--level", type=int, default=0)
+    p.add_argument("--stage", action="append", default=[], help="a stage of the net's state; may be repeated")
+    p.add_argument(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        help="compare every blob with a reference of Caffe's arithmetic",
+    )
+    return p
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; 1 where the verification fails, 2 where the model cannot be translated."""
+    a = parser().parse_args(words)
+    try:
+        return _run(a)
+    except (errors.TranslatorError, EnforceNotMet, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(a: argparse.Namespace) -> int:
+    net = _read(a)
+    for note in net.notes:
+        print(f"note: {note}")
+    init_net, predict_net = translate(net)
+    a.out.mkdir(parents=True, exist_ok=True)
+    for path, made in ((a.out / a.init_net, init_net), (a.out / a.predict_net, predict_net)):
+        path.write_bytes(made.SerializeToString())
+        print(f"wrote {path} ({len(made.op)} operators)")
+    (a.out / f"{a.predict_net}txt").write_text(str(predict_net))
+    wanted = a.verify if a.verify is not None else a.caffemodel is not None
+    if not wanted:
+        return 0
+    report = verify(net, init_net, predict_net)
+    print(report.table())
+    print("verified: every blob is Caffe's" if report.passed else "NOT verified: see above")
+    return 0 if report.passed else 1
+
+
+def _read(a: argparse.Namespace) -> Net:
+    options = {"phase": a.phase, "level": a.level, "stages": a.stage}
+    net = read_net(a.prototext, a.caffemodel, **options)
+    if not a.input_dims:
+        return net
+    name = next(iter(net.inputs))
+    return read_net(a.prototext, a.caffemodel, input_shapes={name: tuple(a.input_dims)}, **options)
