@@ -1,6 +1,6 @@
 """What does the runtime add to an operator?  100 tiny operators in a net, against the same torch calls by hand.
 
-    python -m benchmarks.overhead
+python -m benchmarks.overhead
 """
 
 from __future__ import annotations

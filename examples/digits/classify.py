@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from caffe2.python import workspace
 
+from caffe2.python import workspace
 from examples.digits.data import load, samples
 
 

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from caffe2.python import workspace
 
+from caffe2.python import workspace
 from examples.digits import classify, train
 from examples.digits.data import HERE
 

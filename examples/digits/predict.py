@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+
 from caffe2.python import workspace
 from caffe2.python.predictor import predictor_exporter
-
 from examples.digits.data import load
 
 

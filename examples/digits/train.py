@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
 from caffe2.python import brew, core, model_helper, optimizer, workspace
 from caffe2.python.predictor import predictor_exporter
-
 from examples.digits.data import Digits, load
 
 EPOCHS, BATCH = 12, 64
