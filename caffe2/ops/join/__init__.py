@@ -1,0 +1,1 @@
+"""Operators that put tensors together and take them apart."""
