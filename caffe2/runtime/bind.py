@@ -207,10 +207,18 @@ def _cells(bound: Blob | list[Blob] | None) -> list[Blob]:
 
 
 def _demand_same(d: OpDef, cells: list[Blob]) -> None:
-    kinds = [(tuple(c.value.shape), element(c.value)) for c in cells if isinstance(c.value, (torch.Tensor, np.ndarray))]
-    if any(kind != kinds[0] for kind in kinds):
+    """Raises EnforceNotMet unless the cells agree in element type and in shape, leading ones apart."""
+    tensors = [c.value for c in cells if isinstance(c.value, (torch.Tensor, np.ndarray))]
+    if len({(_trimmed(t.shape), element(t)) for t in tensors}) > 1:
         held = ", ".join(f"{c.name} {describe(c.value)}" for c in cells)
         raise EnforceNotMet(f"{d.header}\n  one shape and element type is needed of {held}")
+
+
+def _trimmed(shape: Sequence[int]) -> tuple[int, ...]:
+    sizes = tuple(shape)
+    while sizes and sizes[0] == 1:
+        sizes = sizes[1:]
+    return sizes
 
 
 def element(value: Any) -> Any:
