@@ -13,12 +13,14 @@ from caffe2.bridge.caffe.wire import BYTES, VARINT, Reader, Run
 
 _SHAPE, _DATA, _DOUBLE = 7, 5, 8
 _LEGACY = (1, 2, 3, 4)
+_LENGTH = 7
+MOST_AXES = 32
 _WIDTHS = {_DATA: 4, _DOUBLE: 8}
 
 
 @dataclass(frozen=True)
 class Blob:
-    """`size` numbers with a shape; `legacy` says that the shape is Caffe's old (num, channels, height, width)."""
+    """`size` numbers with a shape; `legacy` says that this is Caffe's old one, (num, channels, height, width)."""
 
     shape: tuple[int, ...]
     size: int
@@ -35,11 +37,12 @@ class Blob:
         """Whether Caffe puts this blob into a parameter of that `shape`: equal, or so after leading ones if legacy."""
         if not self.legacy:
             return self.shape == shape
-        return len(shape) <= 4 and self.shape == (1,) * (4 - len(shape)) + shape
+        return self.shape == (1,) * (len(self.shape) - len(shape)) + shape
 
     def complete(self) -> bool:
         """Whether as many numbers are stored as the shape asks for."""
-        return all(dim >= 0 for dim in self.shape) and math.prod(self.shape) == self.size
+        possible = len(self.shape) <= MOST_AXES and all(dim >= 0 for dim in self.shape)
+        return possible and math.prod(self.shape) == self.size
 
     def reshaped(self, shape: tuple[int, ...]) -> Blob:
         """The same numbers in another shape of equal size."""
@@ -61,11 +64,13 @@ def read_blob(reader: Reader, start: int, end: int) -> Blob:
         if field.number == _SHAPE and field.wire == BYTES:
             for item in reader.fields(field.start, field.end):
                 shape += reader.integers(item) if item.number == 1 and item.wire in (VARINT, BYTES) else []
-        elif field.number in _LEGACY and field.wire == VARINT:
+        elif field.number in (*_LEGACY, _LENGTH) and field.wire == VARINT:
             legacy[field.number] = reader.integers(field)[0]
         elif field.number in _WIDTHS and (run := reader.run(field, _WIDTHS[field.number], end)):
             runs[field.number].append(run)
             start = run.end
+        if len(shape) > MOST_AXES:
+            raise reader.damaged(start)
     return _blob(reader, tuple(shape), legacy, runs)
 
 
@@ -74,7 +79,9 @@ def _blob(reader: Reader, shape: tuple[int, ...], legacy: dict[int, int], runs: 
     dtype = np.dtype(f"<f{_WIDTHS[number]}")
     size = sum(run.count for run in runs[number])
     if legacy:
-        shape = tuple(legacy.get(index, 0) for index in _LEGACY)
+        # C3D wrote five sizes (num, channels, length, height, width) and gave the length the number of the newer shape.
+        order = (1, 2, _LENGTH, 3, 4) if _LENGTH in legacy else _LEGACY
+        shape = tuple(legacy.get(index, 0) for index in order)
     return Blob(shape, size, dtype, lambda: reader.numbers(runs[number], dtype), bool(legacy))
 
 
@@ -88,4 +95,4 @@ def blob_of_message(proto: Message) -> Blob:
 
 def shape_text(shape: tuple[int, ...]) -> str:
     """A shape with its count as Caffe prints it: "2 3 (6)"."""
-    return " ".join([*map(str, shape), f"({math.prod(shape)})"])
+    return " ".join([*map(str, shape), f"({math.prod(shape)})"]) if len(shape) <= MOST_AXES else f"{len(shape)} axes"

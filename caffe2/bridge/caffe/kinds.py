@@ -8,7 +8,7 @@ import re
 
 from caffe2.bridge.caffe.errors import FileError, Position
 
-LARGEST_TEXT = 64 << 20
+LARGEST_TEXT = 8 << 20
 _HEAD = 4096
 
 _MAGIC = (
@@ -95,7 +95,7 @@ def read_text_file(path: str) -> bytes:
     """The bytes of a prototxt.
 
     Raises:
-        FileError: it cannot be read, is of another kind, or is larger than 64 MiB.
+        FileError: it cannot be read, is of another kind, or is larger than 8 MiB.
     """
     data, place = open_file(path), Position(path)
     head = data[:_HEAD]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -59,7 +60,8 @@ def read_net(
 ) -> Net:
     """The net of a prototxt (a path or a NetParameter) with the weights of a weights file (likewise), set up.
 
-    `input_shapes` replaces the shapes of the inputs it names. Unknown layer types and fields are in `Net.problems`.
+    `input_shapes` gives shapes to inputs and to tops of data layers, whose files may be elsewhere. Unknown layer types
+    and fields are in `Net.problems`.
 
     Raises:
         TranslatorError: whatever Caffe refuses: the files, the wiring, a layer's parameters or shapes, the weights.
@@ -73,10 +75,9 @@ def read_net(
         proto = _proto(source.net.layer[index], state)
         net.layers.append(Layer(proto, fork_fields(proto), source.path, source.trees[index]))
     net.proto.layer.extend(layer.proto for layer in net.layers)
-    gone = {id(tree) for index, tree in enumerate(source.trees) if index not in set(indices)}
-    net.problems = [problem for problem in source.problems if not _inside(problem, source, gone)]
-    _override_inputs(net, dict(input_shapes or {}))
-    _set_up(net)
+    net.problems = _of_kept_layers(source, set(indices))
+    given = _override_inputs(net, {name: tuple(shape) for name, shape in (input_shapes or {}).items()})
+    _set_up(net, given)
     if caffemodel is not None:
         put_weights(net.layers, _weights(caffemodel), net.notes)
     return net
@@ -110,19 +111,20 @@ def _proto(layer: Message, state: Message) -> Message:
     return proto
 
 
-def _inside(problem: Problem, source: Source, gone: set[int]) -> bool:
-    """Whether a problem lies in a layer that the net's state leaves out."""
-    last = None
-    for tree in source.trees:
-        if tree is not None and (tree.token.line, tree.token.column) <= (
-            problem.position.line,
-            problem.position.column,
-        ):
-            last = tree
-    return id(last) in gone and bool(problem.layer)
+def _of_kept_layers(source: Source, indices: set[int]) -> list[Problem]:
+    """The problems outside of layers that the net's state leaves out."""
+    trees = [(index, tree.token) for index, tree in enumerate(source.trees) if tree is not None]
+    places = [(token.line, token.column) for _, token in trees]
+
+    def stays(problem: Problem) -> bool:
+        before = bisect_right(places, (problem.position.line, problem.position.column))
+        return before == 0 or not problem.type or trees[before - 1][0] in indices
+
+    return [problem for problem in source.problems if stays(problem)]
 
 
-def _override_inputs(net: Net, shapes: dict[str, Shape]) -> None:
+def _override_inputs(net: Net, shapes: dict[str, Shape]) -> dict[str, Shape]:
+    """Writes the shapes given for inputs into their layers; returns those for tops of other layers without bottoms."""
     for layer in (layer for layer in net.layers if layer.type == "Input"):
         tops, given = list(layer.proto.top), list(layer.proto.input_param.shape)
         if not set(tops) & set(shapes) or len(given) not in (0, 1, len(tops)):
@@ -131,11 +133,13 @@ def _override_inputs(net: Net, shapes: dict[str, Shape]) -> None:
         del layer.proto.input_param.shape[:]
         for name, shape in zip(tops, old, strict=True):
             layer.proto.input_param.shape.add().dim.extend(shapes.pop(name, shape))
-    if shapes:
-        raise NetError(f"no input is called {', '.join(map(repr, sorted(shapes)))}; it cannot be given a shape")
+    fed = {name for layer in net.layers if not layer.proto.bottom for name in layer.proto.top}
+    if unknown := sorted(set(shapes) - fed):
+        raise NetError(f"no input is called {', '.join(map(repr, unknown))}; it cannot be given a shape")
+    return shapes
 
 
-def _set_up(net: Net) -> None:
+def _set_up(net: Net, given: dict[str, Shape]) -> None:
     owners: dict[str, tuple[Layer, int, Param]] = {}
     for layer in net.layers:
         cls = TYPES.get(layer.type)
@@ -144,7 +148,8 @@ def _set_up(net: Net) -> None:
     net.outputs = check_wiring(net.layers)
     for layer in net.layers:
         layer.bottom_shapes = tuple(net.shapes[name] for name in layer.bottoms)
-        layer.top_shapes = _checked(net, layer)
+        made = zip(layer.tops, _checked(net, layer), strict=True)
+        layer.top_shapes = tuple(given.get(name, shape) for name, shape in made)
         net.shapes.update(zip(layer.tops, layer.top_shapes, strict=True))
         layer.loss_weights = _loss_weights(layer)
         if layer.reference and layer.checked:

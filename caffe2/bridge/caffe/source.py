@@ -23,9 +23,8 @@ class Source:
     from_v0: bool = False
 
     def note(self, text: str) -> None:
-        """Adds `text` to the notes for the user, once."""
-        if text not in self.notes:
-            self.notes.append(text)
+        """Adds `text` to the notes for the user."""
+        self.notes.append(text)
 
     def position(self, index: int, name: str = "") -> Position:
         """Where the layer `index`, or its field `name`, stands."""

@@ -16,6 +16,7 @@ from caffe2.bridge.caffe.tree import Field, Scalar, parse
 from caffe2.bridge.caffe.tree import Message as Tree
 from caffe2.bridge.caffe.values import convert, is_repeated, is_required, shown
 
+_MOST_HINTS = 50
 _FORKS = {
     "caffe.LayerParameter": ForkLayerParameter,
     "caffe.V1LayerParameter": ForkLayerParameter,
@@ -137,7 +138,7 @@ class _Reader:
         )
 
     def unknown(self, item: Field, where: _Where, names: list[str]) -> None:
-        close = get_close_matches(item.name, names, 1)
+        close = get_close_matches(item.name, names, 1) if len(self.problems) < _MOST_HINTS else []
         what = f'unknown field; did you mean "{close[0]}"?' if close else "unknown field"
         self.problems.append(Problem(where.layer, where.type, where.prefix + item.name, item.token.at(self.path), what))
 

@@ -202,9 +202,7 @@ def _upgrade_batch_norm(source: Source) -> None:
     for layer in source.net.layer:
         if layer.type != "BatchNorm" or len(layer.param) != 3:
             continue
+        if any(spec.lr_mult or spec.decay_mult for spec in layer.param):
+            source.note(f'BatchNorm "{layer.name}": its three statistics are not learned; lr_mult, decay_mult set to 0')
         for spec in layer.param:
-            if spec.lr_mult or spec.decay_mult:
-                source.note(
-                    f'BatchNorm "{layer.name}": its three statistics are not learned; lr_mult, decay_mult set to 0'
-                )
             spec.lr_mult = spec.decay_mult = 0

@@ -15,6 +15,8 @@ from caffe2.bridge.caffe.kinds import HDF5, open_binary_file, open_file
 from caffe2.bridge.caffe.wire import BYTES, VARINT, Field, Reader
 
 MOST_LAYERS = 100_000
+MOST_BLOBS = 1_000
+DEEPEST_GROUP = 16
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def _layer(reader: Reader, layer: Field, numbers: _Numbers) -> LayerWeights:
             name = reader.string(item)
         elif item.number == numbers.blobs:
             blobs.append(read_blob(reader, item.start, item.end))
+            if len(blobs) > MOST_BLOBS:
+                raise reader.damaged(item.start)
     return LayerWeights(name, tuple(blobs))
 
 
@@ -134,7 +138,7 @@ def _hdf5_layers(group: object, prefix: str, h5py: object) -> Iterator[LayerWeig
         count = sum(1 for index in range(len(child)) if isinstance(child.get(str(index)), h5py.Dataset))
         if count or not len(child):
             yield LayerWeights(name, tuple(_hdf5_blob(child, index) for index in range(count)))
-        if len(child) > count:
+        if len(child) > count and name.count("/") < DEEPEST_GROUP:
             yield from _hdf5_layers(child, f"{name}/", h5py)
 
 

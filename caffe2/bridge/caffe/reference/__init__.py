@@ -12,8 +12,12 @@ from caffe2.bridge.caffe.reference import (  # noqa: F401  (each registers its l
     norm,
     pool,
     recurrent,
+    regions,
+    resize,
     select,
     shape,
+    ssd,
+    volume,
 )
 from caffe2.bridge.caffe.reference.base import TYPES, Reference, Weight, checked, layer
 from caffe2.bridge.caffe.reference.run import run, steps

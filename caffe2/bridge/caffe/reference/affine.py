@@ -83,6 +83,9 @@ class InnerProduct(Reference):
         self.top = (*x[:at], outputs)
         return [self.top]
 
+    def work(self) -> int:
+        return math.prod(self.top[:-1]) * math.prod(self.weights[0].shape)
+
     def forward(self, x: np.ndarray) -> list[np.ndarray]:
         weight = self.values[0] if self.param.transpose else self.values[0].T
         y = x.reshape(-1, weight.shape[0]) @ weight

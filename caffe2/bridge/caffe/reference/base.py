@@ -9,14 +9,13 @@ from typing import ClassVar, NamedTuple, TypeVar
 import numpy as np
 from google.protobuf.message import Message
 
-from caffe2.bridge.caffe.blobs import shape_text
+from caffe2.bridge.caffe.blobs import MOST_AXES, shape_text
 from caffe2.bridge.caffe.errors import LayerError
 from caffe2.bridge.caffe.layers import Layer, Shape
 from caffe2.bridge.caffe.reference.fillers import check_filler
 from caffe2.proto import caffe_pb2
 
 LARGEST = 2**31 - 1
-MOST_AXES = 32
 ANY = None
 
 Count = tuple[int, int | None]
@@ -72,6 +71,14 @@ class Reference:
     def forward(self, *bottoms: np.ndarray) -> Sequence[np.ndarray]:
         """The tops for the bottoms, of the shapes that `shapes` said."""
         raise NotImplementedError
+
+    def work(self) -> int:
+        """About how many multiplications `forward` does, for layers that do many."""
+        return 0
+
+    def scratch(self) -> int:
+        """About how many numbers `forward` holds besides its bottoms and tops."""
+        return 0
 
     def count_bottoms(self) -> Count:
         """How many bottoms the layer takes, at least and at most."""

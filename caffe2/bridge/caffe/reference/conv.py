@@ -34,7 +34,7 @@ class Convolving(Reference):
         for index, other in enumerate(bottoms[1:], 1):
             what = f"bottom {index} has the shape {shape_text(other)}, bottom 0 {shape_text(x)}; they must be equal"
             self.expect(other == x, what, "bottom")
-        self.at = self.axis(p.axis, x)
+        self.at = self.channel_axis(x)
         self.kernel = self.read_kernel(len(x) - self.at - 1)
         self.channels, self.outputs, self.group = x[self.at], p.num_output, self.read_group()
         self.expect(self.outputs > 0, "must be positive", "num_output")
@@ -47,6 +47,10 @@ class Convolving(Reference):
             self.weight((self.outputs,), p.bias_filler)
         self.out = self.out_shape(x[self.at + 1 :])
         return [(*x[: self.at], self.outputs, *self.out)] * len(bottoms)
+
+    def channel_axis(self, x: Shape) -> int:
+        """Which axis has the channels."""
+        return self.axis(self.param.axis, x)
 
     def read_kernel(self, axes: int) -> Kernel:
         """The kernel over that many spatial axes."""
@@ -77,6 +81,17 @@ class Convolving(Reference):
         if self.param.bias_term:
             y += self.values[1].reshape(-1, *(1,) * len(self.out))
         return y.reshape(*lead, self.outputs, *self.out)
+
+    def work(self) -> int:
+        where = self.layer.bottom_shapes[0]
+        places = where[self.at + 1 :] if isinstance(self, Deconvolution) else self.out
+        images = math.prod(where[: self.at]) * len(self.layer.bottoms)
+        return images * math.prod(self.weights[0].shape) * math.prod(places)
+
+    def scratch(self) -> int:
+        where = self.layer.bottom_shapes[0]
+        places = where[self.at + 1 :] if isinstance(self, Deconvolution) else self.out
+        return 3 * max(self.channels, self.outputs) * math.prod(self.kernel.size) * math.prod(places)
 
     def image(self, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """One image x [group, channels, *spatial] through the weight [group, rows, columns]."""

@@ -88,7 +88,16 @@ class Files(Source):
         self.expect(bool(self.param.source), "must be given", "source")
         self.expect(self.param.batch_size > 0, "must be positive", "batch_size")
         self.source = located(self, self.param.source)
-        return self.known() if Path(self.source).exists() else [None] * len(self.layer.tops)
+        return self.known() if self.here() else self.assumed()
+
+    def here(self) -> bool:
+        """Whether the source is a file or folder that can be read."""
+        path = Path(self.source)
+        return path.is_file() or path.is_dir()
+
+    def assumed(self) -> list[Shape | None]:
+        """The shapes as far as the parameters tell them."""
+        return [None] * len(self.layer.tops)
 
     def known(self) -> list[Shape | None]:
         """The shapes, from the first record of the source."""
@@ -111,12 +120,23 @@ class Images(Files):
         batch = self.param.batch_size
         return [(batch, *self.transform.shape(first[0].shape)), (batch,)][: len(self.layer.tops)]
 
+    def assumed(self) -> list[Shape | None]:
+        sizes, crop = self.sizes(), self.transform.param.crop_size
+        sizes = (sizes[0], crop, crop) if crop else sizes
+        batch = self.param.batch_size
+        return [(batch, *sizes) if all(sizes) else None, (batch,)][: len(self.layer.tops)]
+
+    def sizes(self) -> Shape:
+        """Channels, height and width of an image; 0 for what the parameters do not tell."""
+        values = len(self.transform.param.mean_value)
+        return values if values > 1 else 0, 0, 0
+
     def items(self) -> Iterator[tuple[np.ndarray, int]]:
         """The images and labels of the source, once."""
         raise NotImplementedError
 
     def forward(self) -> list[np.ndarray]:
-        if not Path(self.source).exists():
+        if not self.here():
             return super().forward()
         stream = chain.from_iterable(self.items() for _ in repeat(None))
         images, labels = zip(*islice(stream, self.param.batch_size), strict=True)
@@ -144,6 +164,9 @@ class ImageData(Images):
         self.expect((high > 0) == (wide > 0), "give new_height and new_width, or none of them", "new_height")
         return super().shapes()
 
+    def sizes(self) -> Shape:
+        return 3 if self.param.is_color else 1, self.param.new_height, self.param.new_width
+
     def items(self) -> Iterator[tuple[np.ndarray, int]]:
         p = self.param
         size = (p.new_height, p.new_width) if p.new_height else None
@@ -168,7 +191,7 @@ class HDF5Data(Files):
         return [(self.param.batch_size, *rows.shape[1:]) for rows in first]
 
     def forward(self) -> list[np.ndarray]:
-        if not Path(self.source).exists():
+        if not self.here():
             return super().forward()
         parts: list[list[np.ndarray]] = []
         left, names = self.param.batch_size, chain.from_iterable(repeat(self.files))

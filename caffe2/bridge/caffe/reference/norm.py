@@ -122,14 +122,16 @@ class BN(Reference):
     """Batch normalization with scale and shift of the SegNet and PSPNet forks.
 
     SegNet stores scale and shift, its statistics folded in for testing (`bn_mode: INFERENCE`): y = scale x + shift.
-    PSPNet stores scale, shift, mean and variance: y = scale (x - mean) / sqrt(variance + eps) + shift.
+    PSPNet stores scale, shift, mean and variance: y = scale (x - mean) / sqrt(variance + eps) + shift; an older one,
+    known by `var_eps`, `decay` or `moving_average`, takes the batch's statistics unless `moving_average`.
     """
 
     def shapes(self, x: Shape) -> list[Shape]:
         self.expect(len(x) >= 2, f"takes a bottom of at least 2 axes, not {shape_text(x)}")
         p = self.param
-        pspnet = any(p.HasField(name) for name in ("slope_filler", "momentum", "eps", "frozen"))
-        self.folded = p.HasField("bn_mode") or (p.HasField("shift_filler") and not pspnet)
+        self.older = self._has("var_eps", "decay", "moving_average")
+        pspnet = self.older or self._has("slope_filler", "bias_filler", "momentum", "eps", "frozen")
+        self.folded = p.HasField("bn_mode") or (self._has("scale_filler", "shift_filler") and not pspnet)
         scale = p.scale_filler if p.HasField("scale_filler") else p.slope_filler
         shift = p.shift_filler if p.HasField("shift_filler") else p.bias_filler
         channels = (1, x[1], 1, 1)
@@ -144,9 +146,19 @@ class BN(Reference):
         values = [along(value.reshape(-1), x.ndim) for value in self.values]
         if self.folded and self.param.bn_mode == 1:
             return [values[0] * x + values[1]]
-        mean, variance = values[2:] if not self.folded else self._batch(x)
-        eps = np.float32(1e-9 if self.folded else self.param.eps)
+        mean, variance = values[2:] if self._stored() else self._batch(x)
+        eps = np.float32(1e-9 if self.folded else self.param.var_eps if self.older else self.param.eps)
         return [values[0] * (x - mean) / np.sqrt(variance + eps) + values[1]]
+
+    def _has(self, *names: str) -> bool:
+        return any(self.param.HasField(name) for name in names)
+
+    def _stored(self) -> bool:
+        """Whether the statistics are those of the weights, not of the batch."""
+        testing = self.phase == caffe_pb2.TEST
+        return not self.folded and (
+            self.param.moving_average and testing if self.older else testing or self.param.frozen
+        )
 
     def _batch(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         others = tuple(axis for axis in range(x.ndim) if axis != 1)
@@ -186,10 +198,11 @@ class Normalize(Reference):
         return fork.normalize_bbox_param if fork.HasField("normalize_bbox_param") else fork.norm_param
 
     def shapes(self, x: Shape) -> list[Shape]:
+        self.expect(len(x) >= 2, f"takes a bottom of at least 2 axes, not {shape_text(x)}")
         channels = self.legacy(x)[1]
         p = self.param
         one = p.scale_filler if p.HasField("scale_filler") else caffe_pb2.FillerParameter(value=1)
-        self.weight((1,) if p.channel_shared else (channels,), one)
+        self.weight(() if p.channel_shared else (channels,), one)
         return [x]
 
     def forward(self, x: np.ndarray) -> list[np.ndarray]:

@@ -60,6 +60,10 @@ class Recurrent(Reference):
     def more_weights(self) -> None:
         """Declares what a kind has beyond the transforms of input and state."""
 
+    def work(self) -> int:
+        steps, streams = self.layer.bottom_shapes[0][:2]
+        return steps * streams * sum(math.prod(weight.shape) for weight in self.weights)
+
     def forward(self, x: np.ndarray, cont: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
         inputs, bias, *rest = self.values
         fed = x.reshape(*x.shape[:2], -1) @ inputs.T + bias

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caffe2.bridge.caffe.errors import NetError
+from caffe2.bridge.caffe.errors import NetError, Position
 from caffe2.bridge.caffe.layers import Layer, Param, Shape
 from caffe2.bridge.caffe.reference.fillers import fill
 
@@ -15,16 +16,27 @@ if TYPE_CHECKING:
     from caffe2.bridge.caffe.net import Net
 
 
+MOST_BYTES = 16 << 30
+MOST_WORK = 10**14
+
+
 def steps(
-    net: Net, inputs: Mapping[str, np.ndarray] | None = None, seed: int = 0
+    net: Net,
+    inputs: Mapping[str, np.ndarray] | None = None,
+    seed: int = 0,
+    *,
+    most_bytes: int = MOST_BYTES,
+    most_work: int = MOST_WORK,
 ) -> Iterator[tuple[Layer, Sequence[np.ndarray]]]:
     """Each layer of `net` with its tops, computed from `inputs` (blob: array), random numbers by `seed`.
 
     Raises:
-        NetError: an input is missing, or has another shape than the net's.
+        NetError: an input is missing or has another shape than the net's; or the net needs more than `most_bytes` of
+            memory or `most_work` multiplications.
         TranslatorError: a value that a layer refuses, such as a label that names no class.
     """
     net.require()
+    _check_cost(net, most_bytes, most_work)
     inputs = dict(inputs or {})
     rng = np.random.default_rng(seed)
     blobs: dict[str, np.ndarray] = {}
@@ -42,16 +54,34 @@ def steps(
         yield layer, tops
 
 
-def run(net: Net, inputs: Mapping[str, np.ndarray] | None = None, seed: int = 0) -> dict[str, np.ndarray]:
+def run(
+    net: Net, inputs: Mapping[str, np.ndarray] | None = None, seed: int = 0, **limits: int
+) -> dict[str, np.ndarray]:
     """Every blob of `net` after one forward pass; one written in place has its last value.
 
     Raises:
         NetError, TranslatorError: as `steps`.
     """
     blobs: dict[str, np.ndarray] = {}
-    for layer, tops in steps(net, inputs, seed):
+    for layer, tops in steps(net, inputs, seed, **limits):
         blobs.update(zip(layer.tops, tops, strict=True))
     return blobs
+
+
+def _check_cost(net: Net, most_bytes: int, most_work: int) -> None:
+    known = [layer for layer in net.layers if layer.checked]
+    tops = sum(math.prod(shape) for layer in known for shape in layer.top_shapes if shape is not None)
+    params = sum(math.prod(param.shape) for layer in known for param in layer.params if not param.owner)
+    needed = 4 * (tops + params + max((layer.reference.scratch() for layer in known), default=0))
+    if needed > most_bytes:
+        what = (
+            f"computing this net takes about {needed / 2**30:,.1f} GiB, more than the {most_bytes / 2**30:,.1f} allowed"
+        )
+        raise NetError(what, position=Position(net.path))
+    work = sum(layer.reference.work() for layer in known)
+    if work > most_work:
+        what = f"computing this net takes about {work:.1e} multiplications, more than the {most_work:.1e} allowed"
+        raise NetError(what, position=Position(net.path))
 
 
 def _given(layer: Layer, inputs: dict[str, np.ndarray]) -> list[np.ndarray] | None:

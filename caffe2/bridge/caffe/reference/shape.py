@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from caffe2.bridge.caffe.blobs import shape_text
+from caffe2.bridge.caffe.blobs import MOST_AXES, shape_text
 from caffe2.bridge.caffe.layers import Shape
 from caffe2.bridge.caffe.reference.base import Reference, layer
 
@@ -116,6 +116,7 @@ class Reshape(Reference):
         self.expect(p.num_axes >= -1, f"must be -1 or more, not {p.num_axes}", "num_axes")
         end = len(x) if p.num_axes == -1 else start + p.num_axes
         self.expect(end <= len(x), f"axes {start} to {end} are out of range for {shape_text(x)}", "num_axes")
+        self.expect(len(x) + len(new) <= 2 * MOST_AXES, f"{len(new)} dims are too many", "shape")
         self.expect(new.count(-1) <= 1, "at most one dim may be -1", "shape")
         self.expect(all(dim >= -1 for dim in new), "a dim is -1, 0 or positive", "shape")
         for index in (index for index, dim in enumerate(new) if dim == 0):
