@@ -20,6 +20,8 @@ GRADIENTS = [(f["name"], g) for f in ARITY for g in f.get("gradients", [])]
 def test_arity(fact: dict[str, Any]) -> None:
     header = lookup(fact["name"]).header
     for side, (least, most) in ((header.inputs, fact["inputs"]), (header.outputs, fact["outputs"])):
+        if (least, most) == (0, None):  # recorded where the original's schema states no counts
+            continue
         assert side.accepts(least) or least == 0 and side.least <= 1, f"{header} refuses {least} blobs"
         if most is not None and most < 1000:
             assert side.most <= most, f"{header} takes more than {most} blobs"
