@@ -1,0 +1,131 @@
+"""Convolution over any number of axes, and its gradient."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, Gradient, OutputCount, op
+from caffe2.ops.window import Frame, Window
+
+ENGINES = "CUDNN MIOPEN MKLDNN EIGEN NNPACK DEPTHWISE_3x3 CHANNELWISE_3D BLOCK SHARED_COL"
+DOC = """The cross-correlation of X with filter{axes}, plus bias.
+
+Y[n, m, y, x] = bias[m] + sum over c, i, j of X[n, c, y * stride + i * dilation - pad, ...] * filter[m, c, i, j].
+X is N C H W, filter M C/group kH kW, bias M, Y N M H' W', H' = (H + pads - dilation * (kH - 1) - 1) // stride + 1;
+in the order NHWC they are N H W C, M kH kW C/group and N H' W' M. Other numbers of axes likewise.
+
+group: input and output channels fall into so many groups, each convolved by itself.
+no_gradient_to_input: leaves the gradient of X out.
+The other arguments are those of every sliding window: kernel(s), stride(s), dilation(s), pad(s), legacy_pad, order.
+"""
+NAMES = ("Conv", "Conv1D", "Conv2D", "Conv3D")
+
+
+class Convolving(Window):
+    """What convolution and its gradient settle alike."""
+
+    group: int = 1
+
+    def first(self, x: Tensor) -> Tensor:
+        """A view of x with its channels before the spatial axes."""
+        return x.movedim(-1, 1) if self.last else x
+
+    def ordered(self, y: Tensor) -> Tensor:
+        """y, its channels before the spatial axes, in the operator's order."""
+        return y.movedim(1, -1).contiguous() if self.last else y
+
+    def arranged(self, dx: Tensor | None, dw: Tensor, db: Tensor | None) -> tuple[Tensor, ...]:
+        """The gradients that are asked for, in the operator's order."""
+        dx = None if dx is None else self.ordered(dx)
+        return tuple(g for g in (self.ordered(dw), db, dx) if g is not None)
+
+    def prepared(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Frame, tuple[int, ...]]:
+        """X and filter with channels first, the window, and the padding left for torch to do.
+
+        Raises EnforceNotMet where the filter is of another size than the window.
+        """
+        frame = self.frame(x)
+        x, w = self.first(x), self.first(w)
+        if w.shape[2:] != frame.kernel:
+            raise EnforceNotMet(f"filter spans {tuple(w.shape[2:])} but the kernel is {frame.kernel}")
+        if frame.even and min(frame.head) >= 0:
+            return x, w, frame, frame.head
+        return frame.pad(x, 2), w, frame, (0,) * self.rank
+
+
+class Conv(Convolving):
+    def __call__(self, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+        x, w, frame, pad = self.prepared(x, w)
+        zeros = (0,) * self.rank
+        return self.ordered(torch.convolution(x, w, b, frame.stride, pad, frame.dilation, False, zeros, self.group))
+
+
+class ConvGradient(Convolving):
+    """The gradients of a convolution: of filter, of bias unless no_bias, and of X where it is asked for."""
+
+    outputs: OutputCount
+    no_bias: bool = False
+
+    def bind(self, site: object) -> None:
+        super().bind(site)
+        self.wants = gradient_mask(self.outputs, self.no_bias)
+
+    def __call__(self, x: Tensor, w: Tensor, dy: Tensor | None = None) -> tuple[Tensor, ...]:
+        if dy is None:
+            raise EnforceNotMet("the gradient of Y is missing: the third input")
+        size = self.size(x)
+        x, w, frame, pad = self.prepared(x, w)
+        dx, dw, db = torch.ops.aten.convolution_backward(
+            self.first(dy),
+            x,
+            w,
+            [w.shape[0]],
+            frame.stride,
+            pad,
+            frame.dilation,
+            False,
+            (0,) * self.rank,
+            self.group,
+            self.wants,
+        )
+        return self.arranged(None if dx is None else frame.unpad(dx, 2, size), dw, db)
+
+
+def gradient_mask(outputs: int, no_bias: bool) -> list[bool]:
+    """Whether the gradients of X, filter and bias are among so many outputs: filter, bias unless no_bias, X.
+
+    Raises EnforceNotMet for an impossible number.
+    """
+    least = 1 if no_bias else 2
+    if not least <= outputs <= least + 1:
+        raise EnforceNotMet(f"the gradient has {least} or {least + 1} outputs with no_bias={no_bias:d}, not {outputs}")
+    return [outputs > least, True, not no_bias]
+
+
+def filter_gradient(g: Gradient) -> Gradient:
+    """The gradient of an operator on X, filter and perhaps bias: Type + "Gradient"."""
+    name = f"{g.forward.type}Gradient"
+    skip = any(a.name == "no_gradient_to_input" and a.i for a in g.forward.arg)
+    last = "" if skip else " dX"
+    if g.has("bias"):
+        return g.op(f"{name}: X filter dY -> dfilter dbias{last}")
+    return g.op(f"{name}: X filter dY -> dfilter{last}", no_bias=1)
+
+
+for _name in NAMES:
+    _axes = f" along {_name[4]} axes" if _name[4:] else ""
+    _types = "X filter: floating"
+    op(
+        f"{_name}: X filter bias? -> Y",
+        gradient=filter_gradient,
+        types=_types,
+        engines=ENGINES,
+        doc=DOC.format(axes=_axes),
+    )(Conv)
+    op(
+        f"{_name}Gradient: X filter dY? -> dfilter dbias? dX?",
+        types=_types,
+        engines=ENGINES,
+        doc=ConvGradient.__doc__,
+    )(ConvGradient)

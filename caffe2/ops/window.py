@@ -1,0 +1,184 @@
+"""Sliding windows: the arguments and the geometry that convolutions, poolings and their kin share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, Op
+
+Axes = tuple[int, ...]
+"""One number for each spatial axis."""
+
+EXPLICIT, VALID, SAME, CAFFE_POOLING = range(4)
+"""Values of the argument legacy_pad: caffe2.LegacyPadding."""
+
+
+class Frame(NamedTuple):
+    """A window settled for one size of image, each field with one number a spatial axis."""
+
+    kernel: Axes
+    stride: Axes
+    dilation: Axes
+    head: Axes  # zeros or blanks before the image
+    tail: Axes  # and after it
+
+    @property
+    def even(self) -> bool:
+        """Whether both sides of every axis are padded alike."""
+        return self.head == self.tail
+
+    def out(self, size: Sequence[int]) -> Axes:
+        """How many windows fit along each axis of an image. Raises EnforceNotMet where none does."""
+        found = []
+        for n, k, s, d, head, tail in zip(size, *self):
+            span = d * (k - 1) + 1
+            if n + head + tail < span:
+                raise EnforceNotMet(f"a window spanning {span} does not fit an axis of {n} padded by {head} and {tail}")
+            found.append((n + head + tail - span) // s + 1)
+        return tuple(found)
+
+    def pad(self, x: Tensor, first: int, value: float = 0.0) -> Tensor:
+        """x with its spatial axes, of which `first` is the first, padded."""
+        if not any(self.head) and not any(self.tail):
+            return x
+        widths = [0, 0] * (x.dim() - first - len(self.kernel))
+        for head, tail in zip(reversed(self.head), reversed(self.tail)):
+            widths += head, tail
+        return F.pad(x, widths, value=value)
+
+    def unpad(self, x: Tensor, first: int, size: Sequence[int]) -> Tensor:
+        """The image of a size within its padding."""
+        for axis, (head, n) in enumerate(zip(self.head, size), first):
+            if x.shape[axis] != n:
+                x = F.pad(x, [0, 0] * (x.dim() - axis - 1) + [-head, n + head - x.shape[axis]])
+        return x
+
+
+class Window(Op):
+    """Base of operators that slide a window over the spatial axes of a batch of images.
+
+    kernel, kernel_h and kernel_w, kernels: the window's size; of both axes, of each, or of any number of axes.
+    stride, dilation: steps between windows and between the elements of one, given in the same three ways; 1.
+    pad, pad_t pad_l pad_b pad_r, pads: padding; of all sides, of each, or first of all heads and then of all tails.
+    legacy_pad: 1 (VALID) pads nothing, 2 (SAME) so that a stride of s divides the size by s rounding up,
+        3 as Caffe pools: like `pad`, with a larger tail for a last, partial window.
+    global_pooling: the window is the image.
+    order: NCHW (channels before the spatial axes) or NHWC (after them).
+    """
+
+    kernel: int | None = None
+    kernels: tuple[int, ...] = ()
+    kernel_h: int | None = None
+    kernel_w: int | None = None
+    stride: int | None = None
+    strides: tuple[int, ...] = ()
+    stride_h: int | None = None
+    stride_w: int | None = None
+    dilation: int | None = None
+    dilations: tuple[int, ...] = ()
+    dilation_h: int | None = None
+    dilation_w: int | None = None
+    pad: int | None = None
+    pads: tuple[int, ...] = ()
+    pad_t: int | None = None
+    pad_l: int | None = None
+    pad_b: int | None = None
+    pad_r: int | None = None
+    legacy_pad: int = EXPLICIT
+    global_pooling: bool = False
+    order: str = "NCHW"
+
+    def bind(self, site: object) -> None:
+        self.last = channels_last(self.order)
+        self.first_axis = 1 if self.last else 2
+        kernel = self._per_axis("kernel", ())
+        if not kernel and not self.global_pooling:
+            raise EnforceNotMet("the window's size is missing: give kernel, kernel_h and kernel_w, or kernels")
+        self.rank = len(kernel)
+        fill = (1,) * self.rank
+        stride, dilation = self._per_axis("stride", fill), self._per_axis("dilation", fill)
+        pads = self._pads()
+        if not self.global_pooling:
+            self._check(kernel, stride, dilation, pads)
+        elif any(pads) or any(v != 1 for v in stride + dilation):
+            raise EnforceNotMet("global_pooling takes the whole image: give no stride, dilation or padding with it")
+        self.settled = Frame(kernel, stride, dilation, pads[: self.rank], pads[self.rank :])
+
+    def frame(self, x: Tensor) -> Frame:
+        """The window for an image of the size of x. Raises EnforceNotMet where x has another rank."""
+        if self.global_pooling:
+            size = self.size(x)
+            ones, zeros = (1,) * len(size), (0,) * len(size)
+            return Frame(size, ones, ones, zeros, zeros)
+        if x.dim() != self.rank + 2:
+            raise EnforceNotMet(f"a window of {self.rank} axes slides over {self.rank + 2} dimensions; X has {x.dim()}")
+        return self.settled if not self.legacy_pad else self._legacy(self.size(x))
+
+    def size(self, x: Tensor) -> Axes:
+        """The spatial part of the shape of x."""
+        return tuple(x.shape[1:-1] if self.last else x.shape[2:])
+
+    def _per_axis(self, name: str, default: Axes) -> Axes:
+        one, many = getattr(self, name), getattr(self, name + "s")
+        if one is not None:
+            return (one,) * max(2, len(many))
+        high, wide = getattr(self, name + "_h"), getattr(self, name + "_w")
+        if high is not None and wide is not None:  # one of them alone says nothing, as in the original
+            return (*many, high, wide)
+        return many or default
+
+    def _pads(self) -> Axes:
+        sides = (self.pad_t, self.pad_l, self.pad_b, self.pad_r)
+        if self.pad is not None:
+            pads = (self.pad,) * max(4, len(self.pads))
+        else:
+            pads = self.pads + (sides if None not in sides else ())
+        if pads and self.legacy_pad in (VALID, SAME):
+            raise EnforceNotMet("legacy_pad VALID and SAME settle the padding: give none with them")
+        return pads or (0,) * (2 * self.rank)
+
+    def _check(self, kernel: Axes, stride: Axes, dilation: Axes, pads: Axes) -> None:
+        counts = {"kernel": len(kernel), "stride": len(stride), "dilation": len(dilation), "pads": len(pads) / 2}
+        if len(set(counts.values())) > 1:
+            raise EnforceNotMet(f"the window's arguments are of different ranks: {counts}")
+        for name, values in (("kernel", kernel), ("stride", stride), ("dilation", dilation)):
+            if min(values) < 1:
+                raise EnforceNotMet(f"{name} is {values}; it must be positive")
+
+    def _legacy(self, size: Axes) -> Frame:
+        kernel, stride, dilation, head, _ = self.settled
+        if self.legacy_pad == VALID:
+            return self.settled
+        if self.legacy_pad == SAME:
+            need = [(math.ceil(n / s) - 1) * s + k - n for n, k, s in zip(size, kernel, stride)]
+            head = tuple(int(p / 2) for p in need)
+            return Frame(kernel, stride, dilation, head, tuple(p - h for p, h in zip(need, head)))
+        return Frame(kernel, stride, dilation, head, tuple(map(_caffe_tail, size, kernel, stride, head)))
+
+
+def _caffe_tail(n: int, kernel: int, stride: int, head: int) -> int:
+    """The padding after an axis with which rounding down gives the count that Caffe, rounding up, would."""
+    room = n + 2 * head - kernel
+    count = math.ceil(room / stride) + 1
+    if head > 0 and (count - 1) * stride >= n + head:  # the last window would start outside the image
+        count -= 1
+    return head + stride * (count - (room // stride + 1))
+
+
+def channels_last(order: str) -> bool:
+    """Whether a storage order has the channels last. Raises EnforceNotMet for an unknown order."""
+    if order.upper() not in ("NCHW", "NHWC"):
+        raise EnforceNotMet(f"the storage order {order!r} is unknown; it is NCHW or NHWC")
+    return order.upper() == "NHWC"
+
+
+def steps(x: Tensor, axis: int, kernel: int, stride: int, dilation: int, count: int) -> list[Tensor]:
+    """Views of x that hold, for each position within a window, that element of all `count` windows along an axis."""
+    before = (slice(None),) * axis
+    reach = (count - 1) * stride + 1
+    return [x[(*before, slice(k * dilation, k * dilation + reach, stride))] for k in range(kernel)]
