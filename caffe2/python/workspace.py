@@ -74,6 +74,8 @@ from caffe2.python._workspace.running import (
     RunOperatorMultiple,
     RunOperatorOnce,
     RunOperatorsOnce,
+    RunPlan,
+    RunPlanInBackground,
     operator_tracebacks,
 )
 
@@ -124,6 +126,8 @@ __all__ = [
     "RunOperatorMultiple",
     "RunOperatorOnce",
     "RunOperatorsOnce",
+    "RunPlan",
+    "RunPlanInBackground",
     "SerializeBlob",
     "StartImmediate",
     "StopImmediate",

@@ -81,7 +81,7 @@ class CompiledNet(Net):
         mode = next((a.s.decode() for a in net.arg if a.name == "mode"), None)
         self._function = torch.compile(as_function(self.steps, self._inputs, self._outputs), mode=mode)
 
-    def _run_generated(self) -> None:
+    def quick(self) -> None:
         for cell, value in zip(self._outputs, self._function(*[cell.value for cell in self._inputs])):
             cell.value = value
 

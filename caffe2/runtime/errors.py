@@ -19,6 +19,10 @@ class NetError(EnforceNotMet):
     """A net cannot be made or is not known."""
 
 
+class PlanError(EnforceNotMet):
+    """A plan contradicts itself."""
+
+
 class WorkspaceError(EnforceNotMet):
     """A workspace is not known."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import CodeType
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from caffe2.opdef import EnforceNotMet, did_you_mean
@@ -15,6 +14,54 @@ from caffe2.runtime.generate import failed_step, generate
 if TYPE_CHECKING:
     from caffe2.runtime.workspace import Workspace
 
+Watcher = Callable[["Net", int, Callable[[], None]], Callable[[], None]]
+"""Stands around an operator's closure: (net, position in it, closure) -> closure."""
+
+
+class Line:
+    """Operators of a net, by their positions in it, that run one after another."""
+
+    def __init__(self, net: Net, positions: Sequence[int]) -> None:
+        self.net, self.positions = net, positions
+        self.steps = [net.steps[position] for position in positions]
+        self.quick: Callable[[], None] = self._first
+        self._watched: tuple[list[Watcher], list[Callable[[], None]]] = [], []
+
+    def careful(self) -> None:
+        """Run them, each after a look at its inputs, told to those who watch."""
+        watchers = self.net.workspace.changes.watchers
+        self._run([step.checked for step in self.steps] if not watchers else self._told(watchers))
+
+    def _told(self, watchers: list[Watcher]) -> list[Callable[[], None]]:
+        if self._watched[0] != watchers:
+            calls = [step.checked for step in self.steps]
+            for watcher in watchers:
+                calls = [watcher(self.net, position, call) for position, call in zip(self.positions, calls)]
+            self._watched = list(watchers), calls
+        return self._watched[1]
+
+    def _run(self, calls: list[Callable[[], None]]) -> None:
+        done = 0
+        try:
+            for call in calls:
+                call()
+                done += 1
+        except Exception as error:
+            raise self.net.locate(error, self.positions[done]) from error.__cause__
+
+    def _first(self) -> None:
+        """Write the function that runs them without a look at anything, for this and all later runs."""
+        run, code = generate(self.steps)
+
+        def quick() -> None:
+            try:
+                run()
+            except Exception as error:
+                raise self.net.locate(error, self.positions[failed_step(error, code)]) from error.__cause__
+
+        self.quick = quick
+        quick()
+
 
 class Net:
     """A NetDef whose operators are bound, run one after another.
@@ -22,7 +69,7 @@ class Net:
     The first run, and each one after a feed of another type, looks at every input; later ones do not.
     """
 
-    types: ClassVar[tuple[str, ...]] = ("", "simple", "simple_refcount")
+    types: ClassVar[tuple[str, ...]] = ("", "simple", "simple_refcount", "async_simple")
 
     def __init__(self, net: caffe2_pb2.NetDef, workspace: Workspace) -> None:
         self.definition, self.name, self.workspace = net, net.name, workspace
@@ -33,37 +80,35 @@ class Net:
                 self.steps.append(bind(op, workspace, default))
             except EnforceNotMet as error:
                 raise type(error)(f"{error}\n  operator {index} of net {net.name!r}") from error.__cause__
-        self.calls = [step.run for step in self.steps]
-        self.checked_calls = [step.checked for step in self.steps]
+        self.line = Line(self, range(len(self.steps)))
         self._seen = -1
-        self._generated: tuple[Callable[[], None], CodeType] | None = None
 
     def run(self) -> None:
         """Run every operator once. Raises the error of the first that fails, located."""
-        seen = self.workspace.changes.count
+        changes = self.workspace.changes
+        seen = changes.count
         if seen == self._seen:
-            self._run_generated()
+            self.quick()
         else:
-            self.run_calls(self.checked_calls)
-            self._seen = seen
+            self.careful()
+            self._seen = -1 if changes.watchers else seen
 
-    def _run_generated(self) -> None:
-        if self._generated is None:
-            self._generated = generate(self.steps)
-        run, code = self._generated
-        try:
-            run()
-        except Exception as error:
-            raise self.locate(error, failed_step(error, code)) from error.__cause__
+    def quick(self) -> None:
+        """Run every operator, without a look at anything."""
+        self.line.quick()
 
-    def run_calls(self, calls: list[Callable[[], None]]) -> None:
-        """Run closures, one for each operator."""
-        call = None
-        try:
-            for call in calls:
-                call()
-        except Exception as error:
-            raise self.locate(error, calls.index(call)) from error.__cause__
+    def careful(self) -> None:
+        """Run every operator, each after a look at its inputs."""
+        self.line.careful()
+
+    def cancel(self) -> None:
+        """Have operators of this net that wait for others end without success: close the queues that they wait at."""
+        for step in self.steps:
+            if step.definition.blocking:
+                for cell in step.inputs:
+                    close = getattr(cell.value, "close", None)
+                    if close is not None:
+                        close()
 
     def locate(self, error: Exception, index: int) -> Exception:
         """The error of operator `index`, told with its place in this net."""

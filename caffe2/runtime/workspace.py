@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from caffe2.runtime.bind import bind
 from caffe2.runtime.blob import Blob
 from caffe2.runtime.device import CPU
 from caffe2.runtime.errors import MissingBlob, NetError, located
-from caffe2.runtime.net import Net, make_net
+from caffe2.runtime.net import Net, Watcher, make_net
 from caffe2.runtime.values import kind, to_python, to_value
 
 
@@ -92,7 +93,7 @@ class Workspace:
         """Make a value that of a blob, as it is, without a copy."""
         cell = self.cell(name)
         if kind(cell.value) != kind(new):
-            self.changes.count += 1
+            self.changes.fed()
         cell.value = new
 
     def fetch(self, name: str) -> Any:
@@ -110,7 +111,7 @@ class Workspace:
         """Take out every blob and every net."""
         self._nets.clear()
         self._cells.clear()
-        self.changes.count += 1
+        self.changes.fed()
 
     # Nets
 
@@ -175,9 +176,36 @@ class Workspace:
 
 
 class Changes:
-    """Counts the feeds that gave a blob another element type, rank or device: nets then look at their inputs anew."""
+    """What bound nets watch for: `count` moves when they have to look at their inputs anew.
 
-    __slots__ = ("count",)
+    It moves with every feed that gives a blob another element type, rank or device. While someone watches operators
+    run, it holds a number that no net has seen, so that every net takes the careful way, on which watchers are told.
+    """
+
+    __slots__ = ("_feeds", "_lock", "count", "watchers")
+
+    WATCHED = -2
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self._feeds = 0
+        self.watchers: list[Watcher] = []
+        self._lock = threading.Lock()
+
+    def fed(self) -> None:
+        """Have every net look at its inputs before its next run."""
+        with self._lock:
+            self._feeds += 1
+            self.count = self.WATCHED if self.watchers else self._feeds
+
+    @contextmanager
+    def watched_by(self, watchers: Sequence[Watcher]) -> Iterator[None]:
+        """Have watchers told of every operator that runs within the block."""
+        with self._lock:
+            self.watchers = [*self.watchers, *watchers]
+            self.count = self.WATCHED
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.watchers = [w for w in self.watchers if w not in watchers]
+                self.count = self.WATCHED if self.watchers else self._feeds

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 from caffe2.opdef import OperatorFailed, registry
 from caffe2.proto import caffe2_pb2
 from caffe2.python._workspace.names import GetNetName, StringifyNetName, message
 from caffe2.python.lazy import TriggerLazyImport
+from caffe2.runtime.plan import BackgroundPlan, run_plan
 from caffe2.runtime.workspaces import workspaces
 
 logger = logging.getLogger(__name__)
@@ -99,3 +101,21 @@ def RunOperatorsOnce(operators: Iterable[Any]) -> bool:
     for operator in operators:
         RunOperatorOnce(operator)
     return True
+
+
+def _plan(plan_or_step: Any) -> caffe2_pb2.PlanDef:
+    """The plan of a core.Plan, a PlanDef or its bytes; a core.ExecutionStep becomes the only step of one."""
+    if type(plan_or_step).__name__ != "ExecutionStep":
+        return message(plan_or_step, caffe2_pb2.PlanDef)
+    return message(import_module("caffe2.python.core").Plan(plan_or_step), caffe2_pb2.PlanDef)
+
+
+def RunPlan(plan_or_step: Any) -> bool:
+    """Run a plan, or one execution step as a plan; True. Raises the first error of an operator."""
+    run_plan(_plan(plan_or_step), workspaces.current)
+    return True
+
+
+def RunPlanInBackground(plan_or_step: Any) -> BackgroundPlan:
+    """Start a plan on a thread of its own: ask is_done(), then is_succeeded()."""
+    return BackgroundPlan(_plan(plan_or_step), workspaces.current)

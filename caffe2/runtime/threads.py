@@ -1,0 +1,72 @@
+"""Threads that work side by side and fail together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 60.0
+"""Seconds that a failed crew is given to end, before it is left behind."""
+
+
+class Crew:
+    """A block that starts threads and ends when they have ended, raising the first error of theirs or of its own.
+
+    At the first error `on_error` is called, which has the others end. One that does not within PATIENCE seconds is left
+    behind, as a thread that does not keep the process alive.
+    """
+
+    def __init__(self, on_error: Callable[[], None]) -> None:
+        self._on_error = on_error
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self.error: BaseException | None = None
+
+    def start(self, work: Callable[..., Any], *args: Any) -> None:
+        """Run work(*args) on a thread."""
+        thread = threading.Thread(target=self._guarded, args=(work, *args), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _guarded(self, work: Callable[..., Any], *args: Any) -> None:
+        try:
+            work(*args)
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            first = self.error is None
+            if first:
+                self.error = error
+        if first:
+            self._on_error()
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            self._fail(error)
+        try:
+            self._join()
+        except BaseException as interrupt:
+            self._fail(interrupt)
+            raise
+        if error is None and self.error is not None:
+            raise self.error
+
+    def _join(self) -> None:
+        for thread in self._threads:
+            while thread.is_alive() and self.error is None:
+                thread.join(0.05)
+        deadline = time.monotonic() + PATIENCE
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                logger.error("a thread does not end after the failure of another: %s; it is left behind", self.error)
