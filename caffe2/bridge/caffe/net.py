@@ -78,6 +78,7 @@ def read_net(
     net.problems = _of_kept_layers(source, set(indices))
     given = _override_inputs(net, {name: tuple(shape) for name, shape in (input_shapes or {}).items()})
     _set_up(net, given)
+    net.problems.sort(key=lambda problem: (problem.position.line, problem.position.column))
     if caffemodel is not None:
         put_weights(net.layers, _weights(caffemodel), net.notes)
     return net
@@ -145,17 +146,39 @@ def _set_up(net: Net, given: dict[str, Shape]) -> None:
         cls = TYPES.get(layer.type)
         layer.reference = cls(layer) if cls else None
         layer.tops = _tops(layer)
+        net.problems += [] if cls is None else _ignored_fork_fields(layer)
     net.outputs = check_wiring(net.layers)
     for layer in net.layers:
         layer.bottom_shapes = tuple(net.shapes[name] for name in layer.bottoms)
-        made = zip(layer.tops, _checked(net, layer), strict=True)
-        layer.top_shapes = tuple(given.get(name, shape) for name, shape in made)
+        layer.top_shapes = _given(layer, _checked(net, layer), given)
         net.shapes.update(zip(layer.tops, layer.top_shapes, strict=True))
         layer.loss_weights = _loss_weights(layer)
         if layer.reference and layer.checked:
             share(layer, owners)
         if layer.type == "Input":
             net.inputs.update(zip(layer.tops, layer.top_shapes, strict=True))
+
+
+def _ignored_fork_fields(layer: Layer) -> list[Problem]:
+    """The fields that a fork added to one of Caffe's own messages and that the layer's type here does not mind."""
+    names = [
+        f"{outer.name}.{inner.name}"
+        for outer, value in layer.fork.ListFields()
+        if outer.message_type is not None and outer.message_type.name.startswith("Fork")
+        for inner, _ in value.ListFields()
+    ]
+    ignored = [name for name in names if not {name, name.split(".")[0]} & layer.reference.forks]
+    what = "a field of a fork of Caffe that this layer type does not mind here"
+    return [Problem(layer.name, layer.type, name, layer.position_of(name), what) for name in ignored]
+
+
+def _given(layer: Layer, made: tuple[Shape | None, ...], given: dict[str, Shape]) -> tuple[Shape | None, ...]:
+    """The shapes of a layer's tops, those given first; the others of a layer that is fed follow in batch size."""
+    batches = [given[name][:1] for name in layer.tops if name in given]
+    if not batches:
+        return made
+    follow = [shape if shape is None else (*batches[0], *shape[1:]) for shape in made]
+    return tuple(given.get(name, shape) for name, shape in zip(layer.tops, follow, strict=True))
 
 
 def _tops(layer: Layer) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from caffe2.bridge.caffe.errors import Problem, UntranslatableError
+from caffe2.bridge.caffe.forks import ForkSolverParameter
 from caffe2.bridge.caffe.kinds import read_text_file
 from caffe2.bridge.caffe.source import Source
 from caffe2.bridge.caffe.text import read_text
@@ -60,6 +61,9 @@ def read_solver(path: PathLike) -> Solver:
     text = read_text(read_text_file(name), caffe_pb2.SolverParameter(), name)
     solver = Solver(text.message, name, problems=text.problems)
     upgrade_solver(solver.proto, name, solver.notes)
+    fork = ForkSolverParameter.FromString(solver.proto.SerializeToString())
+    if ignored := [field.name for field, _ in fork.ListFields()]:
+        solver.notes.append(f"kept, but not minded, fields of a fork of Caffe: {', '.join(ignored)}")
     return solver
 
 

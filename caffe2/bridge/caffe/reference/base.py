@@ -32,6 +32,7 @@ class Reference:
     """One layer of Caffe's. `shapes` refuses what its set-up refuses; `forward` computes what it computes, in float32.
 
     `weights` are the parameters it has, known after `shapes`; `values` are their arrays, given before `forward`.
+    `forks` names the fields, added by forks to Caffe's own messages, that it minds.
     """
 
     field: ClassVar[str] = ""
@@ -40,6 +41,7 @@ class Reference:
     paired: ClassVar[bool] = False
     loss: ClassVar[bool] = False
     inplace: ClassVar[bool] = True
+    forks: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer

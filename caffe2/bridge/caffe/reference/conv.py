@@ -9,7 +9,7 @@ import numpy as np
 from caffe2.bridge.caffe.blobs import shape_text
 from caffe2.bridge.caffe.layers import Shape
 from caffe2.bridge.caffe.reference.base import Reference, layer
-from caffe2.bridge.caffe.reference.windows import Kernel, patches, read_kernel, scatter
+from caffe2.bridge.caffe.reference.windows import DILATIONS, Kernel, patches, read_kernel, scatter
 
 
 def positions(spatial: Shape, kernel: Kernel) -> Shape:
@@ -28,6 +28,7 @@ class Convolving(Reference):
     inplace = False
     field = "convolution_param"
     bottoms, tops, paired = (1, None), (1, None), True
+    forks = DILATIONS
 
     def shapes(self, *bottoms: Shape) -> list[Shape]:
         p, x = self.param, bottoms[0]
@@ -36,7 +37,8 @@ class Convolving(Reference):
             self.expect(other == x, what, "bottom")
         self.at = self.channel_axis(x)
         self.kernel = self.read_kernel(len(x) - self.at - 1)
-        self.channels, self.outputs, self.group = x[self.at], p.num_output, self.read_group()
+        self.channels, self.outputs = x[self.at], p.num_output
+        self.group = self.read_group()
         self.expect(self.outputs > 0, "must be positive", "num_output")
         self.expect(self.group > 0, "must be positive", "group")
         what = f"{self.group} groups do not divide "
@@ -137,7 +139,7 @@ class Deconvolution(Convolving):
 class Im2col(Reference):
     """The patches that a convolution sees, laid out as channels: [..., channels x kernel, *positions]."""
 
-    inplace = False
+    inplace, forks = False, DILATIONS
 
     def shapes(self, x: Shape) -> list[Shape]:
         self.at = self.axis(self.param.axis, x)

@@ -209,6 +209,11 @@ class WindowData(Files):
     """Windows of images, foreground and background by chance; they have to be given."""
 
 
+@layer("DenseImageData", field="dense_image_data_param", tops=(2, 2))
+class DenseImageData(Files):
+    """SegNet's images with a label for every pixel; they have to be given."""
+
+
 @layer("HDF5Output", field="hdf5_output_param", bottoms=(2, 2), tops=(0, 0))
 class HDF5Output(Reference):
     """Writes its bottoms to a file; here, nothing."""

@@ -63,7 +63,12 @@ class Clip(Neuron):
 
 @layer("Dropout", field="dropout_param")
 class Dropout(Neuron):
-    """x while testing; while training x/(1-ratio) with probability 1-ratio, else 0."""
+    """x while testing; while training x/(1-ratio) with probability 1-ratio, else 0.
+
+    Forks add `sample_weights_test`, to do so while testing too, and `scale_train: false`, to scale then and not before.
+    """
+
+    forks = frozenset({"dropout_param.sample_weights_test", "dropout_param.scale_train"})
 
     def shapes(self, x: Shape) -> list[Shape]:
         ratio = self.param.dropout_ratio
@@ -71,10 +76,11 @@ class Dropout(Neuron):
         return [x]
 
     def compute(self, x: np.ndarray) -> np.ndarray:
-        if self.phase == caffe_pb2.TEST:
-            return x
-        keep = self.rng.random(x.shape, np.float32) >= self.param.dropout_ratio
-        return x * keep / (1 - self.param.dropout_ratio)
+        fork, ratio = self.layer.fork.dropout_param, self.param.dropout_ratio
+        if self.phase == caffe_pb2.TEST and not fork.sample_weights_test:
+            return x if fork.scale_train else x * (1 - ratio)
+        keep = self.rng.random(x.shape, np.float32) >= ratio
+        return x * keep / (1 - ratio) if fork.scale_train else x * keep
 
 
 @layer("ELU", field="elu_param")
@@ -150,6 +156,8 @@ class PReLU(Neuron):
 @layer("ReLU", field="relu_param")
 class ReLU(Neuron):
     """max(x, 0) + negative_slope min(x, 0)."""
+
+    forks = frozenset({"relu_param.relu_max"})
 
     def compute(self, x: np.ndarray) -> np.ndarray:
         y = leaky(x, self.param.negative_slope) if self.param.negative_slope else np.maximum(x, 0)

@@ -27,6 +27,8 @@ class BatchNorm(Reference):
     NVIDIA's fork adds a learned scale and bias (`scale_bias`).
     """
 
+    forks = frozenset(f"batch_norm_param.{name}" for name in ("scale_bias", "scale_filler", "bias_filler"))
+
     def shapes(self, x: Shape) -> list[Shape]:
         self.expect(len(x) >= 2, f"takes a bottom of at least 2 axes, not {shape_text(x)}")
         for spec in self.layer.proto.param[:3]:

@@ -98,7 +98,7 @@ def pool(x: np.ndarray, method: int, shape: Windows) -> np.ndarray:
 class Pooling(Reference):
     """The maximum or mean of each window; a second top takes the places of the maxima."""
 
-    inplace = False
+    inplace, forks = False, frozenset({"pooling_param.ceil_mode"})
 
     def count_tops(self) -> tuple[int, int]:
         return 1, 2 if self.param.pool == MAX else 1

@@ -173,3 +173,5 @@ class MultiBoxLoss(Loss):
 @layer("AnnotatedData", field="data_param", tops=(1, 2))
 class AnnotatedData(Files):
     """SSD's images with boxes; they have to be given."""
+
+    forks = frozenset({"transform_param"})

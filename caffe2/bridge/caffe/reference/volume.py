@@ -13,6 +13,8 @@ from caffe2.bridge.caffe.reference.conv import Convolving, positions
 from caffe2.bridge.caffe.reference.pool import pool, windows
 from caffe2.bridge.caffe.reference.windows import Kernel, patches
 
+TIMES = ("kernel_depth", "temporal_stride", "temporal_pad", "filter_group")
+
 
 def _one(values: object) -> int:
     """A size that one schema has once and another repeats."""
@@ -41,6 +43,7 @@ class Convolution3D(Convolving):
     """
 
     bottoms, tops = (1, 1), (1, 1)
+    forks = frozenset(f"convolution_param.{name}" for name in TIMES)
 
     @cached_property
     def own(self) -> bool:
@@ -75,7 +78,7 @@ class Convolution3D(Convolving):
 class Pooling3D(Reference):
     """The maximum or mean of each window of time and space."""
 
-    inplace = False
+    inplace, forks = False, frozenset(f"pooling_param.{name}" for name in TIMES)
 
     @property
     def param(self) -> Message:

@@ -11,6 +11,9 @@ import numpy as np
 from caffe2.bridge.caffe.layers import Shape
 from caffe2.bridge.caffe.reference.base import Reference
 
+DILATIONS = frozenset(f"convolution_param.{name}{end}" for name in ("hole", "dilation") for end in ("", "_h", "_w"))
+"""The fields by which forks dilate a kernel."""
+
 
 @dataclass(frozen=True)
 class Kernel:
