@@ -62,7 +62,7 @@ def waits_for_others(op: caffe2_pb2.OperatorDef) -> bool:
 
 
 def chains(parents: Sequence[set[int]]) -> list[list[int]]:
-    """Groups of operators: each but the first of a group has the one before it as only parent, and is its only child."""
+    """Groups of operators: each but the first of one has the one before it as only parent, and is its only child."""
     children: list[list[int]] = [[] for _ in parents]
     for index, waits in enumerate(parents):
         for parent in waits:

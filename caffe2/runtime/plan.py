@@ -81,7 +81,7 @@ class _Shared:
         return workspace.net(name)
 
     def child(self, workspace: Workspace) -> Workspace:
-        """A workspace within another, with a number of its own where a blob NODE_ID says that the run is distributed."""
+        """A workspace within another, with a number of its own where a blob NODE_ID says that a run is distributed."""
         made = Workspace(workspace)
         node = made.find("NODE_ID")
         if node is not None and node.value is not None:
