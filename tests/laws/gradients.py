@@ -32,7 +32,7 @@ def check_gradient(sample: Sample) -> None:
     needed = {n for g in made for n in g.input}
     for g in made:
         workspace.run_operator_once(g)
-    reached = needed | set(map(str, g_input))
+    reached = needed.union(*(g if isinstance(g, tuple) else [g] for g in g_input))
     used = {n: g for n, g in given.items() if g is not None and f"{n}_grad" in reached}
     chosen = _chosen(sample, op, g_input)
     assert chosen, f"{op.type}: nothing to differentiate; except the law with a reason"
