@@ -42,7 +42,8 @@ def infer(op: caffe2_pb2.OperatorDef, metas: Sequence[torch.Tensor | None]) -> l
     if d.like:
         by_name = d.header.inputs.assign(list(metas))
         like = d.like * count if len(d.like) == 1 else d.like
-        return [by_name[n] for n in like[:count]] + [None] * (count - len(like))
+        found = [m for n in like for m in (by_name[n] if isinstance(by_name[n], list) else [by_name[n]])]
+        return found[:count] + [None] * (count - len(found))
     injected = {a.name: INJECTED[a.type](MetaSite(op)) for a in d.args.values() if a.injected}
     if callable(d.shape):
         wanted = _accepted(d.shape, given | injected)

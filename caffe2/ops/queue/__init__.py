@@ -1,0 +1,1 @@
+"""Queues of blobs, between nets that run at the same time."""

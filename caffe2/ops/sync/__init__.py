@@ -1,0 +1,1 @@
+"""State that operators share: counters, mutexes, atomic values, timers and statistics."""

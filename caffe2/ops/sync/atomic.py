@@ -1,0 +1,74 @@
+"""Mutexes, and values that change in one step that nothing can come between."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, op, shape
+
+
+class Mutex:
+    """A lock, as a blob."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+class AtomicBool:
+    """A truth value that is false until someone sets it."""
+
+    def __init__(self) -> None:
+        self.value = False
+
+
+@op("CreateMutex: -> mutex_ptr")
+def create_mutex() -> Mutex:
+    """A mutex that nobody holds."""
+    return Mutex()
+
+
+def _fetch_add(mutex: Mutex, value: Tensor, increment: Tensor) -> tuple[Tensor, Tensor]:
+    """mut_value + increment, and mut_value before, both scalars, while the mutex is held."""
+    if value.numel() < 1 or increment.numel() < 1:
+        raise EnforceNotMet("mut_value and increment hold one number each; one of them is empty")
+    with mutex.lock:
+        before = value.reshape(-1)[0]
+        return before + increment.reshape(-1)[0], before.clone()
+
+
+for _name, _type in (("AtomicFetchAdd", "int32"), ("AtomicFetchAdd64", "int64")):
+    op(
+        f"{_name}: mutex_ptr mut_value increment -> mut_value fetched_value",
+        inplace="mut_value -> mut_value",
+        types=f"mut_value increment: {_type}",
+    )(_fetch_add)
+    shape(_name)(lambda m, a, b: (a.new_empty(()), a.new_empty(())))
+
+
+@op("CreateAtomicBool: -> atomic_bool")
+def create_atomic_bool() -> AtomicBool:
+    """An atomic truth value: false."""
+    return AtomicBool()
+
+
+@op("ConditionalSetAtomicBool: atomic_bool condition ->", types="condition: bool")
+def conditional_set_atomic_bool(atomic: AtomicBool, condition: Tensor) -> None:
+    """Make an atomic truth value true where the condition holds."""
+    if bool(condition.reshape(-1)[0]):
+        atomic.value = True
+
+
+@op("CheckAtomicBool: atomic_bool -> value")
+def check_atomic_bool(atomic: AtomicBool) -> Tensor:
+    """The atomic truth value: bool[1]."""
+    return torch.tensor([atomic.value])
+
+
+@op("AsyncNetBarrier: +inputs -> +outputs", inplace="inputs -> outputs", like="inputs", view=True)
+def async_net_barrier(*inputs: Any, cross_device: bool = False) -> tuple[Any, ...]:
+    """Waits for all of its inputs, and hands them on."""
+    return inputs
