@@ -47,7 +47,12 @@ def infer(op: caffe2_pb2.OperatorDef, metas: Sequence[torch.Tensor | None]) -> l
     injected = {a.name: INJECTED[a.type](MetaSite(op)) for a in d.args.values() if a.injected}
     if callable(d.shape):
         wanted = _accepted(d.shape, given | injected)
-        return _padded(d.shape(*inputs, **wanted), count)
+        try:
+            return _padded(d.shape(*inputs, **wanted), count)
+        except (AttributeError, TypeError):  # it needs an input that is not known
+            if all(m is not None for m in metas):
+                raise
+            return [None] * count
     if any(m is None for m in metas):
         return [None] * count
     return _padded(_on_meta(d.body, given | injected, inputs, MetaSite(op)), count)

@@ -54,6 +54,7 @@ from caffe2.python._workspace.immediate import (
     StartImmediate,
     StopImmediate,
 )
+from caffe2.python._workspace.inference import InferShapesAndTypes
 from caffe2.python._workspace.named import (
     CurrentWorkspace,
     GetNameScope,
@@ -109,6 +110,7 @@ __all__ = [
     "GpuDeviceType",
     "HasBlob",
     "ImmediateBlobs",
+    "InferShapesAndTypes",
     "Int8Tensor",
     "IsImmediate",
     "IsNUMAEnabled",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, op
 from caffe2.proto import caffe2_pb2
+from caffe2.runtime.errors import MessageError
 from caffe2.runtime.serialize import stored_as
 
 
@@ -46,12 +47,14 @@ def _write(value: Counter, blob: caffe2_pb2.BlobProto) -> None:
 
 
 def _read(blob: caffe2_pb2.BlobProto) -> Counter:
+    if len(blob.tensor.int64_data) != 1:
+        raise MessageError(f"the counter {blob.name!r} is stored with {len(blob.tensor.int64_data)} numbers")
     counter = Counter(0)
     counter._count = blob.tensor.int64_data[0]
     return counter
 
 
-stored_as(Counter, "std::unique_ptr<caffe2::Counter<int64_t>>", _write, _read)
+stored_as(Counter, "std::unique_ptr<Counter<int64_t>>", _write, _read)
 
 
 @op("CreateCounter: -> counter")

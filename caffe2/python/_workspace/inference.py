@@ -1,0 +1,34 @@
+"""Shapes, types and costs, asked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from caffe2.proto import caffe2_pb2
+from caffe2.python._misuse import demand
+from caffe2.python._workspace.names import message
+from caffe2.runtime import shapes
+from caffe2.runtime.workspaces import workspaces
+
+
+def InferShapesAndTypes(
+    nets: Iterable[Any],
+    blob_dimensions: Mapping[str, Sequence[int]] | None = None,
+    nets_proto: bool = False,
+    blob_types: Mapping[str, int] | None = None,
+) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """Shapes and element types, by blob, that nets run in order would make; what only the data can tell is left out.
+
+    blob_dimensions: shapes to start from, instead of the workspace's blobs; blob_types: their types, float32 without.
+    Both results are empty, and an error is logged, where the shapes contradict an operator.
+    """
+    definitions = [message(net if nets_proto else net.Proto(), caffe2_pb2.NetDef) for net in nets]
+    if blob_dimensions is None:
+        demand(blob_types is None, "blob_types goes with blob_dimensions")
+        found = shapes.from_workspace(definitions, workspaces.current)
+    else:
+        dims = {str(name): list(shape) for name, shape in blob_dimensions.items()}
+        found = shapes.from_map(definitions, dims, blob_types)
+    known = [shape for shape in found.shapes if not shape.unknown_shape]
+    return {s.name: list(s.dims) for s in known}, {s.name: s.data_type for s in known}
