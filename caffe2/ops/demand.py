@@ -9,8 +9,13 @@ from torch import Tensor
 from caffe2.opdef import EnforceNotMet
 
 
+def concrete(values: Tensor) -> bool:
+    """Whether there are values to look at: neither meta nor traced ones."""
+    return type(values) is Tensor and not values.is_meta and not torch.compiler.is_compiling()
+
+
 def readable(values: Tensor) -> bool:
-    """Whether values can be looked at for nothing: they are real, in host memory, and no one is tracing."""
+    """Whether values can be looked at for nothing: they are there, in host memory."""
     return type(values) is Tensor and values.is_cpu and not torch.compiler.is_compiling()
 
 

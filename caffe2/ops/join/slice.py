@@ -18,7 +18,7 @@ class _Bounds(Op):
     ends: tuple[int, ...] | None = None
 
     def bind(self, site: Site) -> None:
-        if len(site.inputs) > 2:
+        if len(site.inputs) > 2:  # the blobs are given
             return
         if self.starts is None or self.ends is None or len(self.starts) != len(self.ends):
             raise EnforceNotMet(f"{site.op.type}\n  takes starts and ends, as many of each: {self.starts}, {self.ends}")
@@ -69,12 +69,16 @@ def _(g: Gradient) -> None:
     g.op("SliceGradient: X starts? ends? dY -> dX")
 
 
-@op("SliceGradient: +inputs -> +dX", arity=lambda i, o: i in (2, 4) and o == 1)
+@op(
+    "SliceGradient: X starts? ends? dY -> dX",
+    types="starts ends: index",
+    arity=lambda i, o: i != 3,
+    host="starts ends",
+)
 class SliceGradient(_Bounds):
-    """dX is dY in the place of the slice and 0 elsewhere. The inputs are X, Slice's starts and ends if any, and dY."""
+    """dX is dY in the place of the slice and 0 elsewhere."""
 
-    def __call__(self, *inputs: Tensor) -> tuple[Tensor]:
-        x, *bounds, dy = inputs
+    def __call__(self, x: Tensor, starts: Tensor | None, ends: Tensor | None, dy: Tensor) -> Tensor:
         dx = dy.new_zeros(x.shape)
-        dx[self.window(x.shape, *bounds or (None, None))] = dy
-        return (dx,)
+        dx[self.window(x.shape, starts, ends)] = dy
+        return dx

@@ -107,11 +107,11 @@ class TileGradient(_Tiles):
         return apart.sum(at, dtype=dy.dtype) if count > 1 else dy
 
 
-@op("NumpyTile: data repeats -> +tiled_data", types="repeats: int64", arity=lambda i, o: o == 1)
-def numpy_tile(data: Tensor | np.ndarray, repeats: Tensor) -> tuple[Tensor | np.ndarray]:
+@op("NumpyTile: data repeats -> tiled_data", types="repeats: int64")
+def numpy_tile(data: Tensor | np.ndarray, repeats: Tensor) -> Tensor | np.ndarray:
     """Data repeated repeats[d] times along each dimension d; repeats is a vector of as many numbers."""
     demand.rank(repeats, 1, "repeats")
     times = repeats.tolist()
     if len(times) != data.ndim or min(times, default=0) < 0:
         raise EnforceNotMet(f"repeats are a count for each of data's {data.ndim} dimensions, not {times}")
-    return (np.tile(data, times) if isinstance(data, np.ndarray) else data.repeat(times),)
+    return np.tile(data, times) if isinstance(data, np.ndarray) else data.repeat(times)

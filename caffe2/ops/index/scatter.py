@@ -1,0 +1,118 @@
+"""Scattering: elements and slices put, added or copied to the places that indices name."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
+from caffe2.ops import demand
+from caffe2.ops.index.gather import axis_of
+
+
+@op("Scatter: DATA INDICES UPDATES -> OUTPUT", inplace="DATA -> OUTPUT", types="INDICES: index")
+def scatter(data: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 1) -> Tensor:
+    """DATA, but OUTPUT[..., INDICES[..., i, ...], ...] = UPDATES[..., i, ...] along `axis`.
+
+    INDICES and UPDATES have one shape; it fits in DATA's in every other dimension. Of several updates of one
+    element the last is kept.
+    """
+    axis = axis_of(axis, data.dim())
+    demand.same_shape(indices, updates, "INDICES and UPDATES")
+    demand.in_range(indices, data.shape[axis], "INDICES")
+    return data.scatter(axis, indices.long(), updates)
+
+
+@op(
+    "ScatterAssign: DATA INDICES SLICES -> DATA",
+    inplace="DATA => DATA",
+    types="DATA SLICES: float float16 bfloat16 uint8 int32 int64 double, INDICES: index",
+    mutates=True,
+)
+def scatter_assign(data: Tensor, indices: Tensor, slices: Tensor) -> Tensor:
+    """DATA[INDICES[i]] = SLICES[i], in place; which of several slices of one index is kept is not defined."""
+    if slices.dtype != data.dtype:
+        raise EnforceNotMet(f"DATA and SLICES have one element type, not {data.dtype} and {slices.dtype}")
+    rows = _rows(data, indices, slices, "SLICES")
+    return data.index_copy_(0, indices.reshape(-1).long(), rows)
+
+
+@op(
+    "ScatterWeightedSum: X_0 Weight_0 INDICES *(X Weight) -> X_0",
+    inplace="X_0 => X_0",
+    types="X_0 Weight_0: float, INDICES: index",
+    mutates=True,
+    arity=lambda i, o: i >= 5,
+)
+def scatter_weighted_sum(x0: Tensor, w0: Tensor, indices: Tensor, *others: Tensor) -> Tensor:
+    """X_0[INDICES[i]] = Weight_0 X_0[INDICES[i]] + the sum of Weight X[i] over the pairs (X, Weight), in place.
+
+    Every weight is one number. An index that comes again applies Weight_0 again, and adds.
+    """
+    demand.one_number(w0, "Weight_0")
+    flat = indices.reshape(-1)
+    demand.in_range(flat, x0.shape[0] if x0.dim() else 0, "INDICES")
+    if not demand.readable(w0) or float(w0) != 1:
+        times = w0.new_zeros(x0.shape[0]).index_add_(0, flat, w0.new_ones(flat.shape)).index_select(0, flat)
+        factor = (w0.reshape(1) ** times).reshape(-1, *[1] * (x0.dim() - 1))
+        x0.index_copy_(0, flat.long(), x0.index_select(0, flat) * factor)
+    for x, w in zip(others[::2], others[1::2]):
+        demand.one_number(w, "Weight")
+        rows = _rows(x0, flat, x, "X")
+        if demand.readable(w):
+            x0.index_add_(0, flat, rows, alpha=float(w))
+        else:
+            x0.index_add_(0, flat, rows * w.reshape(()))
+    return x0
+
+
+def _rows(data: Tensor, indices: Tensor, slices: Tensor, name: str) -> Tensor:
+    """Slices as rows of data, one for each index, whatever their shape."""
+    demand.least_rank(data, 1, "the tensor to update")
+    demand.in_range(indices, data.shape[0], "INDICES")
+    shape = (indices.numel(), *data.shape[1:])
+    if slices.numel() != torch.Size(shape).numel():
+        raise EnforceNotMet(f"{name} holds slices of shape {shape}, one an index; its shape is {tuple(slices.shape)}")
+    return slices.reshape(shape)
+
+
+@op(
+    "CopyRowsToTensor: input_tensor indices row -> output_tensor",
+    inplace="input_tensor => output_tensor",
+    types="input_tensor row: float16 float double int32 int64, indices: int64",
+    mutates=True,
+)
+def copy_rows_to_tensor(table: Tensor, indices: Tensor, row: Tensor) -> Tensor:
+    """output_tensor[indices[i]] = row for every i, in place; table is a matrix, row one of its rows."""
+    demand.rank(table, 2, "input_tensor")
+    demand.rank(indices, 1, "indices")
+    if row.shape != table.shape[1:] or row.dtype != table.dtype:
+        raise EnforceNotMet(f"row is a row of input_tensor {tuple(table.shape)}, not {tuple(row.shape)} {row.dtype}")
+    demand.in_range(indices, table.shape[0], "indices")
+    return table.index_put_((indices,), row)
+
+
+@gradient("CopyRowsToTensor")
+def _(g: Gradient) -> None:
+    """The gradient passes unchanged, dense or sparse, as in the original: through the copied rows too."""
+    grad, made = g.blob("doutput_tensor"), g.grad_name("input_tensor")
+    if not isinstance(grad, tuple):
+        g.add("CopyRowsToTensorGradient", [grad], [made], copy=False).set("input_tensor", made)
+        return
+    pair = (f"{made}_indices", f"{made}_values")
+    for given, copied in zip(grad, pair):
+        g.add("CopyRowsToTensorGradient", [given], [copied], copy=False)
+    g.set("input_tensor", pair)
+
+
+@op(
+    "CopyRowsToTensorGradient: doutput_tensor -> dinput_tensor",
+    inplace="doutput_tensor -> dinput_tensor",
+    types="doutput_tensor: float16 float double int32 int64",
+    like="doutput_tensor",
+    view=True,
+    differs="copies all of the gradient, where the original copies as many elements as it has rows",
+)
+def copy_rows_to_tensor_gradient(dy: Tensor) -> Tensor:
+    """dinput_tensor = doutput_tensor."""
+    return dy
