@@ -115,9 +115,8 @@ class Window(Op):
             size = self.size(x)
             ones, zeros = (1,) * len(size), (0,) * len(size)
             return Frame(size, ones, ones, zeros, zeros)
-        if x.dim() != self.rank + 2:
-            raise EnforceNotMet(f"a window of {self.rank} axes slides over {self.rank + 2} dimensions; X has {x.dim()}")
-        return self.settled if not self.legacy_pad else self._legacy(self.size(x))
+        settled = self.settled if x.dim() == self.rank + 2 else self._of_rank(x.dim() - 2)
+        return self._legacy(settled, self.size(x)) if self.legacy_pad else settled
 
     def size(self, x: Tensor) -> Axes:
         """The spatial part of the shape of x."""
@@ -150,10 +149,16 @@ class Window(Op):
             if min(values) < 1:
                 raise EnforceNotMet(f"{name} is {values}; it must be positive")
 
-    def _legacy(self, size: Axes) -> Frame:
-        kernel, stride, dilation, head, _ = self.settled
+    def _of_rank(self, rank: int) -> Frame:
+        """The window for another number of axes, where one number for all of them was given."""
+        if rank < 1 or self.kernel is None or any(len(set(field)) > 1 for field in self.settled):
+            raise EnforceNotMet(f"the window has {self.rank} axes and X {rank} besides the batch and the channels")
+        return Frame(*(field[:1] * rank for field in self.settled))
+
+    def _legacy(self, settled: Frame, size: Axes) -> Frame:
+        kernel, stride, dilation, head, _ = settled
         if self.legacy_pad == VALID:
-            return self.settled
+            return settled
         if self.legacy_pad == SAME:
             need = [(math.ceil(n / s) - 1) * s + k - n for n, k, s in zip(size, kernel, stride)]
             head = tuple(int(p / 2) for p in need)

@@ -51,14 +51,14 @@ class Convolving(Window):
             raise EnforceNotMet(f"filter spans {tuple(w.shape[2:])} but the kernel is {frame.kernel}")
         if frame.even and min(frame.head) >= 0:
             return x, w, frame, frame.head
-        return frame.pad(x, 2), w, frame, (0,) * self.rank
+        return frame.pad(x, 2), w, frame, (0,) * len(frame.kernel)
 
 
 class Conv(Convolving):
     def __call__(self, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
         x, w, frame, pad = self.prepared(x, w)
-        zeros = (0,) * self.rank
-        return self.ordered(torch.convolution(x, w, b, frame.stride, pad, frame.dilation, False, zeros, self.group))
+        none = (0,) * len(pad)
+        return self.ordered(torch.convolution(x, w, b, frame.stride, pad, frame.dilation, False, none, self.group))
 
 
 class ConvGradient(Convolving):
@@ -85,7 +85,7 @@ class ConvGradient(Convolving):
             pad,
             frame.dilation,
             False,
-            (0,) * self.rank,
+            (0,) * len(pad),
             self.group,
             self.wants,
         )

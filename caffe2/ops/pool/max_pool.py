@@ -1,0 +1,112 @@
+"""Pooling by the maximum, over any number of axes, and its gradient."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe2.opdef import kernel, op
+from caffe2.ops.pool.pooling import ARGUMENTS, NAMES, Pooling, own, reduced
+from caffe2.ops.window import Frame, steps
+
+FUSED = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+INDEXED = {2: torch.ops.aten.max_pool2d_with_indices, 3: torch.ops.aten.max_pool3d_with_indices}
+BACKWARD = {2: torch.ops.aten.max_pool2d_with_indices_backward, 3: torch.ops.aten.max_pool3d_with_indices_backward}
+
+
+class MaxPool(Pooling):
+    """Window by window on the CPU, axis by axis: maxima of rows, then of columns, are far fewer and run as vectors."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.global_pooling:
+            return x.amax(self.axes(x), keepdim=True)
+        frame = self.frame(x)
+        frame.out(self.size(x))
+        padded = frame.pad(x, self.first_axis, -torch.inf)
+        return own(reduced(padded, self.first_axis, frame, torch.maximum)[-1], frame)
+
+
+class MaxPoolGradient(Pooling):
+    """dX = sum over the windows that an element is in of dY where the element equals Y: all of equal maxima count.
+
+    An element equals its window's maximum just when it equals that of its row, and that one the window's: the sum goes
+    back axis by axis.
+    """
+
+    def __call__(self, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
+        if self.global_pooling:
+            return (x == y) * dy
+        frame, first = self.checked(x, y, dy), self.first_axis
+        stages = reduced(frame.pad(x, first, -torch.inf), first, self._but_last(frame), torch.maximum)
+        for axis in reversed(range(len(frame.kernel))):
+            dy = _to_maxima(stages[axis], y, dy, first + axis, frame.kernel[axis], frame.stride[axis])
+            y = stages[axis]
+        return frame.unpad(dy, first, self.size(x))
+
+    def _but_last(self, frame: Frame) -> Frame:
+        return Frame(*(field[:-1] for field in frame))
+
+
+def _to_maxima(below: Tensor, y: Tensor, dy: Tensor, axis: int, size: int, stride: int) -> Tensor:
+    """dY, the gradient of the maxima Y of windows along an axis of `below`, at the elements that equal them."""
+    dx, hit = torch.zeros_like(below), torch.empty_like(dy)
+    count = dy.shape[axis]
+    for value, part in zip(steps(below, axis, size, stride, 1, count), steps(dx, axis, size, stride, 1, count)):
+        part.addcmul_(torch.eq(value, y, out=hit), dy)
+    return dx
+
+
+class FusedMaxPool(MaxPool):
+    """One kernel, where torch takes the padding."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        frame = None if self.global_pooling else self.frame(x)
+        if frame is None or not fused(frame):
+            return super().__call__(x)
+        if not self.last:
+            return FUSED[x.dim() - 2](x, frame.kernel, frame.stride, frame.head)
+        y = FUSED[x.dim() - 2](x.movedim(-1, 1), frame.kernel, frame.stride, frame.head)
+        return y.movedim(1, -1).contiguous()
+
+
+class IndexedMaxPoolGradient(MaxPoolGradient):
+    """The first of equal maxima takes the whole of dY: two kernels, where torch takes the padding."""
+
+    def __call__(self, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
+        rank = x.dim() - 2
+        if self.global_pooling or rank not in INDEXED or not fused(frame := self.checked(x, y, dy)):
+            return super().__call__(x, y, dy)
+        if self.last:
+            x, dy = x.movedim(-1, 1), dy.movedim(-1, 1)
+        window = (frame.kernel, frame.stride, frame.head, frame.dilation)
+        _, where = INDEXED[rank](x, *window)
+        dx = BACKWARD[rank](dy, x, *window, False, where)
+        return dx.movedim(1, -1).contiguous() if self.last else dx
+
+
+def fused(frame: Frame) -> bool:
+    """Whether torch's poolings take a window: padded alike on both sides, by at most half of it."""
+    return frame.even and all(2 * p <= k for p, k in zip(frame.head, frame.kernel))
+
+
+DOC = "The maximum of every window{axes}: Y[n, c, i, j] = max of X[n, c, i * stride + h - pad, j * stride + w - pad].\n"
+DIFFERS = "on CUDA the first of equal maxima takes the whole gradient, as cuDNN has it; on the CPU every one does"
+
+for _name in NAMES:
+    op(
+        f"MaxPool{_name}: X -> Y",
+        gradient=f"MaxPool{_name}Gradient: X Y dY -> dX",
+        types="X: floating",
+        engines="CUDNN MIOPEN MKLDNN",
+        doc=DOC.format(axes=_name and f" along {_name[0]} axes") + ARGUMENTS.format(padding="never is the maximum"),
+    )(MaxPool)
+    op(
+        f"MaxPool{_name}Gradient: X Y dY -> dX",
+        types="X Y dY: floating",
+        engines="CUDNN MIOPEN MKLDNN",
+        doc=MaxPoolGradient.__doc__,
+        differs=DIFFERS,
+    )(MaxPoolGradient)
+    kernel(f"MaxPool{_name}", "cuda")(FusedMaxPool)
+    kernel(f"MaxPool{_name}Gradient", "cuda")(IndexedMaxPoolGradient)

@@ -1,0 +1,73 @@
+"""What all poolings share: reducing windows axis by axis, and the transpose of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet
+from caffe2.ops.window import Axes, Frame, Window, steps
+
+ARGUMENTS = """
+X is N C H W (order NHWC: N H W C), Y the same with one element a window; other numbers of axes likewise.
+The arguments are those of every sliding window: kernel(s), stride(s), pad(s), legacy_pad, global_pooling, order.
+Padding, smaller than the kernel, {padding}.
+"""
+NAMES = ("", "1D", "2D", "3D")
+
+
+class Pooling(Window):
+    """Base of poolings, whose windows know no dilation and reach into the image."""
+
+    def bind(self, site: object) -> None:
+        super().bind(site)
+        kernel, _, dilation, head, tail = self.settled
+        if any(d != 1 for d in dilation):
+            raise EnforceNotMet(f"a pooling takes no dilation; it is {dilation}")
+        if not self.global_pooling and any(not 0 <= p < k for p, k in zip(head + tail, kernel * 2)):
+            raise EnforceNotMet(f"the padding {head + tail} must be at least 0 and smaller than the kernel {kernel}")
+
+    def axes(self, x: Tensor) -> Axes:
+        """The spatial axes of x."""
+        return tuple(range(self.first_axis, self.first_axis + x.dim() - 2))
+
+    def checked(self, x: Tensor, y: Tensor, dy: Tensor) -> Frame:
+        """The window for x. Raises EnforceNotMet where Y or dY is not of the size that pooling x gives."""
+        frame = self.frame(x)
+        size = frame.out(self.size(x))
+        if self.size(y) != size or self.size(dy) != size:
+            raise EnforceNotMet(f"pooling X gives {size}; Y has {self.size(y)} and dY {self.size(dy)}")
+        return frame
+
+
+def reduced(x: Tensor, first: int, frame: Frame, combine: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
+    """x with the windows along none, the first, the first two ... of its spatial axes combined into one element each.
+
+    The image must be padded already.
+    """
+    stages = [x]
+    for axis, (k, s) in enumerate(zip(frame.kernel, frame.stride), first):
+        count = (x.shape[axis] - k) // s + 1
+        x = reduce(combine, steps(x, axis, k, s, 1, count))
+        stages.append(x)
+    return stages
+
+
+def own(y: Tensor, frame: Frame) -> Tensor:
+    """y in storage of its own, which windows of one element leave it without."""
+    return y.clone(memory_format=torch.contiguous_format) if max(frame.kernel) == 1 else y.contiguous()
+
+
+def spread(dy: Tensor, size: Axes, first: int, frame: Frame) -> Tensor:
+    """The transpose of adding up the windows of a padded image of a size: each of dY at all elements of its window."""
+    for axis in reversed(range(len(size))):
+        shape = list(dy.shape)
+        count, shape[first + axis] = dy.shape[first + axis], size[axis] + frame.head[axis] + frame.tail[axis]
+        dx = dy.new_zeros(shape)
+        for part in steps(dx, first + axis, frame.kernel[axis], frame.stride[axis], 1, count):
+            part.add_(dy)
+        dy = dx
+    return frame.unpad(dy, first, size)
