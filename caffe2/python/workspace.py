@@ -54,7 +54,7 @@ from caffe2.python._workspace.immediate import (
     StartImmediate,
     StopImmediate,
 )
-from caffe2.python._workspace.inference import InferShapesAndTypes
+from caffe2.python._workspace.inference import GetOperatorCost, InferShapesAndTypes
 from caffe2.python._workspace.named import (
     CurrentWorkspace,
     GetNameScope,
@@ -79,10 +79,14 @@ from caffe2.python._workspace.running import (
     RunPlanInBackground,
     operator_tracebacks,
 )
+from caffe2.python._workspace.timing import BenchmarkNet, BenchmarkNetOnce, ClearGlobalNetObserver
 
 __all__ = [
+    "BenchmarkNet",
+    "BenchmarkNetOnce",
     "Blobs",
     "CallWithExceptionIntercept",
+    "ClearGlobalNetObserver",
     "CreateBlob",
     "CreateNet",
     "CurrentWorkspace",
@@ -106,6 +110,7 @@ __all__ = [
     "GetNameScope",
     "GetNetName",
     "GetNumNUMANodes",
+    "GetOperatorCost",
     "GlobalInit",
     "GpuDeviceType",
     "HasBlob",

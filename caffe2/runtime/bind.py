@@ -182,7 +182,11 @@ def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None]) -> Callable[
     """The closure behind a look at what its inputs hold: presence, and the element types the operator takes."""
     bound = d.header.inputs.assign(inputs)
     typed = [(slot, cell, kinds) for slot, kinds in d.types.items() for cell in _cells(bound[slot])]
-    same = [[cell for slot in group for cell in _cells(bound[slot])] for group in d.same]
+    agreeing = [
+        ([cell for slot in group for cell in _cells(bound[slot])], shaped)
+        for groups, shaped in ((d.paired, False), (d.same, True))
+        for group in groups
+    ]
 
     def checked() -> None:
         if not d.empty:
@@ -194,8 +198,8 @@ def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None]) -> Callable[
             if held not in kinds:
                 known = " ".join(sorted("string" if t is STRING else str(t)[6:] for t in kinds))
                 raise EnforceNotMet(f"{d.header}\n  {slot} takes {known} but {cell.name} is {describe(cell.value)}")
-        for cells in same:
-            _demand_same(d, cells)
+        for cells, shaped in agreeing:
+            _demand_agreement(d, cells, shaped)
         run()
 
     return checked
@@ -206,12 +210,12 @@ def _cells(bound: Blob | list[Blob] | None) -> list[Blob]:
     return bound if isinstance(bound, list) else [] if bound is None else [bound]
 
 
-def _demand_same(d: OpDef, cells: list[Blob]) -> None:
-    """Raises EnforceNotMet unless the cells agree in element type and in shape, leading ones apart."""
+def _demand_agreement(d: OpDef, cells: list[Blob], shaped: bool) -> None:
+    """Raises EnforceNotMet unless the cells agree in element type and, where `shaped`, in shape, leading ones apart."""
     tensors = [c.value for c in cells if isinstance(c.value, (torch.Tensor, np.ndarray))]
-    if len({(_trimmed(t.shape), element(t)) for t in tensors}) > 1:
+    if len({(element(t), _trimmed(t.shape) if shaped else ()) for t in tensors}) > 1:
         held = ", ".join(f"{c.name} {describe(c.value)}" for c in cells)
-        raise EnforceNotMet(f"{d.header}\n  one shape and element type is needed of {held}")
+        raise EnforceNotMet(f"{d.header}\n  one {'shape and ' if shaped else ''}element type is needed of {held}")
 
 
 def _trimmed(shape: Sequence[int]) -> tuple[int, ...]:

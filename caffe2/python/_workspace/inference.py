@@ -9,6 +9,7 @@ from caffe2.proto import caffe2_pb2
 from caffe2.python._misuse import demand
 from caffe2.python._workspace.names import message
 from caffe2.runtime import shapes
+from caffe2.runtime.cost import Cost, operator_cost
 from caffe2.runtime.workspaces import workspaces
 
 
@@ -32,3 +33,9 @@ def InferShapesAndTypes(
         found = shapes.from_map(definitions, dims, blob_types)
     known = [shape for shape in found.shapes if not shape.unknown_shape]
     return {s.name: list(s.dims) for s in known}, {s.name: s.data_type for s in known}
+
+
+def GetOperatorCost(operator: Any, blobs: Iterable[Any]) -> Cost:
+    """(flops, bytes written) of an operator on the blobs that are its inputs."""
+    values = [workspaces.current.require(str(name)).value for name in blobs]
+    return operator_cost(message(operator, caffe2_pb2.OperatorDef), values)
