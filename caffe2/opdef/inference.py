@@ -72,6 +72,8 @@ def parameters(side: Any, values: list) -> list:
             flat += bound
         else:
             flat.append(tuple(bound) if slot.run else bound)
+    while len(flat) > len(values) and flat[-1] is None:
+        flat.pop()
     return flat
 
 

@@ -42,7 +42,7 @@ class IndexTable:
                         raise EnforceNotMet(f"the index is full: it holds max_elements = {self.capacity} entries")
                     self._numbers[key] = len(self)
             found = [self._numbers.get(key, 0) for key in wanted]
-        return torch.tensor(found, dtype=torch.int32).reshape(keys.shape)
+        return torch.tensor(found, dtype=torch.int64).reshape(keys.shape)
 
     def load(self, keys: Tensor | np.ndarray, skip: int) -> None:
         """Number the keys from one on, in their order, in place of those held; the first `skip` are left out."""
@@ -82,7 +82,7 @@ for _name, _kind in KINDS.items():
 
 @op("IndexGet: handle keys -> indices", types="keys: int32 int64 string", shape=UNKNOWN)
 def index_get(handle: IndexTable, keys: Tensor | np.ndarray) -> Tensor:
-    """The number of every key, int32 shaped as keys.
+    """The number of every key, int64 shaped as keys.
 
     A key that is not known gets the next number, or 0 where the index is frozen. Fails where the index is full.
     """
