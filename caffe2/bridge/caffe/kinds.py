@@ -59,11 +59,9 @@ def foreign(head: bytes) -> str:
 
 
 def is_text(head: bytes) -> bool:
-    """Whether `head` reads as text: no control characters but blanks, few bytes beyond ASCII."""
-    if not head:
-        return True
+    """Whether `head` reads as text: no zero bytes, and few control characters but blanks."""
     control = sum(head.count(bytes([byte])) for byte in range(32) if byte not in b"\t\n\v\f\r")
-    return control == 0
+    return b"\0" not in head and control * 8 <= len(head)
 
 
 def looks_like_prototxt(head: bytes) -> bool:

@@ -21,7 +21,8 @@ def read_mean(path: str | os.PathLike) -> np.ndarray:
     """
     name = os.fspath(path)
     array = _read_npy(name) if open_file(name)[: len(NUMPY)] == NUMPY else _read_binaryproto(name)
-    return array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)
 
 
 def _read_npy(path: str) -> np.ndarray:
