@@ -8,6 +8,8 @@ import pytest
 from caffe2.opdef import EnforceNotMet
 from tests.sample import Sample, floats, samples
 
+IN_DATA = {"shape": "the shape is in the data"}
+
 
 @samples("ConstantFill")
 def _(rng):
@@ -15,7 +17,7 @@ def _(rng):
     yield [], {"shape": (2,), "value": 3}
     yield [], {"shape": (2,), "dtype": 4, "value": "text"}
     yield [floats(rng, 2, 3)], {"extra_shape": (4,), "dtype": 10, "value": 2}
-    yield [np.array([2, 0], np.int64)], {"input_as_shape": 1}
+    yield Sample("ConstantFill", (np.array([2, 0], np.int64),), {"input_as_shape": 1}, except_=IN_DATA)
     yield [floats(rng, 2), floats(rng, 1)], {}
 
 
@@ -34,7 +36,7 @@ def _(rng):
 @samples("GaussianFill")
 def _(rng):
     yield [], {"shape": (3, 2), "mean": 2.0, "std": 0.1}
-    yield [np.array([3], np.int64)], {"input_as_shape": 1}
+    yield Sample("GaussianFill", (np.array([3], np.int64),), {"input_as_shape": 1}, except_=IN_DATA)
 
 
 @samples("LengthsRangeFill")
@@ -71,7 +73,8 @@ def _(rng):
 @samples("UniformFill")
 def _(rng):
     yield [], {"shape": (3, 2), "min": -2.0, "max": 2.0}
-    yield [np.array([3], np.int64), floats(rng, 1), floats(rng, 1) + 9], {"input_as_shape": 1}
+    given = (np.array([3], np.int64), floats(rng, 1), floats(rng, 1) + 9)
+    yield Sample("UniformFill", given, {"input_as_shape": 1}, except_=IN_DATA)
 
 
 @samples("UniformIntFill")
