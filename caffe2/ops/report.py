@@ -74,7 +74,7 @@ class Summarize(Reporter):
 
     _suffix = ".summary"
 
-    def __call__(self, x: Tensor) -> tuple[Tensor]:
+    def __call__(self, x: Tensor) -> Tensor:
         if not x.numel():
             raise EnforceNotMet("Summarize: there is nothing to summarize in an empty tensor")
         wide = x.double()
@@ -82,7 +82,7 @@ class Summarize(Reporter):
         found = torch.stack([wide.min(), wide.max(), wide.mean(), deviation]).float()
         if self.path is not None:
             self.tell(" ".join(f"{v:g}" for v in found.tolist()))
-        return (found,)
+        return found
 
 
 @op("EnforceFinite: input ->", types="input: floating", gradient=NONE)

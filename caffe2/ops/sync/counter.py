@@ -64,9 +64,9 @@ def create_counter(*, init_count: int = 0) -> Counter:
 
 
 @op("ResetCounter: counter -> previous_value?")
-def reset_counter(counter: Counter, *, init_count: int = 0) -> tuple[Tensor]:
+def reset_counter(counter: Counter, *, init_count: int = 0) -> Tensor:
     """Set a counter to init_count; previous_value: what it was, an int64 scalar."""
-    return (torch.tensor(counter.reset(init_count)),)
+    return torch.tensor(counter.reset(init_count))
 
 
 @op("CountDown: counter -> done")
