@@ -60,6 +60,7 @@ class OpDef:
     like: tuple[str, ...] = ()  # inputs whose shapes and types the outputs take
     shape: Any = None  # a function of metas, UNKNOWN, or None: the body on meta tensors
     types: dict[str, frozenset] = field(default_factory=dict)
+    paired: tuple[tuple[str, ...], ...] = ()  # groups of inputs of one element type
     same: tuple[tuple[str, ...], ...] = ()  # groups of inputs of one shape and element type
     engines: frozenset[str] = frozenset()
     kernels: dict[str, Callable] = field(default_factory=dict)  # faster twins by device type or engine
@@ -134,7 +135,7 @@ def op(
     gradient: arrows such as "ReluGradient: Y dY -> dX", a function of a Gradient, NONE or REFUSED.
     like: the inputs whose shapes and types the outputs take, in order; one name serves every output.
     host: blobs that live in host memory whatever the device.
-    types: "X dY: floating, INDICES: index": the element types each blob may have.
+    types: "X dY: floating, INDICES: index": its element types; "A=B: number": one type for both.
     same: "Y dY, A B": the inputs that must agree in shape and element type.
     shape: a function of the inputs' meta tensors and the arguments, or UNKNOWN.
     doc: the document of a body that is shared and so cannot hold it.
@@ -166,7 +167,8 @@ def op(
             like=tuple(like.split()),
             shape=shape,
             types=_types(types, head),
-            same=_same(same, head),
+            paired=_groups(" ".join(t for t in types.replace(":", " ").split() if "=" in t), " ", "=", head),
+            same=_groups(same, ",", None, head),
             engines=frozenset(engines.split()),
             arity=arity,
             doc=inspect.cleandoc(doc or body.__doc__ or ""),
@@ -297,14 +299,14 @@ def _types(text: str, head: Header) -> dict[str, frozenset]:
     table: dict[str, frozenset] = {}
     for part in filter(str.strip, text.split(",")):
         names, _, kinds = part.partition(":")
-        for name in names.split():
+        for name in names.replace("=", " ").split():
             _demand_input(name, head)
             table[name] = frozenset().union(*(GROUPS[kind] for kind in kinds.split()))
     return table
 
 
-def _same(text: str, head: Header) -> tuple[tuple[str, ...], ...]:
-    groups = tuple(tuple(part.split()) for part in text.split(",") if part.strip())
+def _groups(text: str, between: str, within: str | None, head: Header) -> tuple[tuple[str, ...], ...]:
+    groups = tuple(tuple(part.split(within)) for part in text.split(between) if part.strip())
     for name in (n for group in groups for n in group):
         _demand_input(name, head)
     return groups
