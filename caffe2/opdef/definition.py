@@ -84,7 +84,7 @@ class OpDef:
 class Op:
     """Base of operators with something to settle once per net, or to remember between runs.
 
-    Annotated attributes are the arguments; `bind` is called once, `__call__` on every run.
+    Annotated attributes are the arguments; `bind` is called once, `__call__` on every run, `close` when the net goes.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -93,6 +93,9 @@ class Op:
 
     def bind(self, site: Any) -> None:
         """Settle what does not depend on the data."""
+
+    def close(self) -> None:
+        """Let go of threads and files: the net of this operator is forgotten."""
 
 
 registry: dict[str, OpDef] = {}

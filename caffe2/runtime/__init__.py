@@ -1,3 +1,7 @@
-"""Blobs and running: the workspace, bound operators, nets and plans. Importing it makes every executor known."""
+"""Blobs and running: the workspace, bound operators, nets and plans.
+
+Importing it makes every executor and every kind of database known.
+"""
 
 from caffe2.runtime import compile, dag  # noqa: F401
+from caffe2.runtime.db import leveldb, lmdb, minidb, protodb, reader  # noqa: F401

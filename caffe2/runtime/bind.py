@@ -39,6 +39,12 @@ class Step:
     parameters: list[Blob | tuple[Blob, ...]]  # the kernel's positional parameters
     device: torch.device
 
+    def close(self) -> None:
+        """Have the operator let go of what it holds."""
+        body = getattr(self.kernel, "__self__", None)
+        if isinstance(body, Op):
+            body.close()
+
 
 class Place:
     """Where an operator is bound: what its body may ask of the runtime (the contract's `Site`)."""

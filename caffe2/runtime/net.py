@@ -101,6 +101,11 @@ class Net:
         """Run every operator, each after a look at its inputs."""
         self.line.careful()
 
+    def close(self) -> None:
+        """Have the operators let go of threads and files; the net runs no more."""
+        for step in self.steps:
+            step.close()
+
     def cancel(self) -> None:
         """Have operators of this net that wait for others end without success: close the queues that they wait at."""
         for step in self.steps:

@@ -63,7 +63,7 @@ def messages(value: Any, name: str, chunk: int = CHUNK) -> Iterator[tuple[str, b
     """A blob's value as the entries of a database: keys, and serialized BlobProtos.
 
     A tensor is split into chunks of `chunk` elements, under the keys name#%0, name#%1 and so on; 0 leaves it whole.
-    Raises MissingBlob for a blob that holds nothing, EnforceNotMet for a class that no format is known for.
+    Raises what demand_storable raises.
     """
     if isinstance(value, (torch.Tensor, np.ndarray)):
         count = value.numel() if isinstance(value, torch.Tensor) else value.size
@@ -73,14 +73,24 @@ def messages(value: Any, name: str, chunk: int = CHUNK) -> Iterator[tuple[str, b
             blob.tensor.CopyFrom(tensor_proto(value, name, begin, min(begin + step, count)))
             yield f"{name}#%{number}", blob.SerializeToString()
         return
-    if value is None:
-        raise MissingBlob(f"the blob {name!r} holds nothing yet: there is nothing to store")
-    if type(value) not in _by_class:
-        raise EnforceNotMet(f"the blob {name!r} holds a {type(value).__name__}, which cannot be stored")
+    demand_storable(value, name)
     wire_name, form = _by_class[type(value)]
     blob = caffe2_pb2.BlobProto(name=name, type=wire_name)
     form.write(value, blob)
     yield name, blob.SerializeToString()
+
+
+def demand_storable(value: Any, name: str) -> None:
+    """Raise MissingBlob for a blob that holds nothing, EnforceNotMet for a class that no format is known for."""
+    if value is None:
+        raise MissingBlob(f"the blob {name!r} holds nothing yet: there is nothing to store")
+    if isinstance(value, torch.Tensor):
+        if value.dtype not in BY_TORCH:
+            raise EnforceNotMet(
+                f"the blob {name!r}: elements of {value.dtype} cannot be stored; Cast it to float first"
+            )
+    elif not isinstance(value, np.ndarray) and type(value) not in _by_class:
+        raise EnforceNotMet(f"the blob {name!r} holds a {type(value).__name__}, which cannot be stored")
 
 
 def deserialize(content: bytes, device: torch.device | None = None) -> Any:
@@ -109,9 +119,8 @@ def tensor_proto(
     value: torch.Tensor | np.ndarray, name: str | None = None, begin: int = 0, end: int | None = None
 ) -> caffe2_pb2.TensorProto:
     """The elements from `begin` to before `end`, counted flat, of a tensor of numbers or of strings."""
+    demand_storable(value, name or "")
     kind = value.dtype if isinstance(value, torch.Tensor) else STRING
-    if kind not in BY_TORCH:
-        raise EnforceNotMet(f"{name or 'a tensor'}: elements of {kind} cannot be stored; Cast it to float first")
     proto = caffe2_pb2.TensorProto(dims=value.shape, data_type=BY_TORCH[kind].number, name=name)
     flat = value.reshape(-1)[begin:end]
     if kind is STRING:

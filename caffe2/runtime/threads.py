@@ -1,4 +1,4 @@
-"""Threads that work side by side and fail together."""
+"""Threads: calls made ahead of time, and threads that work side by side and fail together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,33 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 60.0
 """Seconds that a failed crew is given to end, before it is left behind."""
+
+
+class Ahead:
+    """A call made on a thread before its result is needed. The thread does not keep the process alive."""
+
+    def __init__(self, call: Callable[..., Any], *args: Any) -> None:
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(call, *args), daemon=True, name="ahead")
+        self._thread.start()
+
+    def _run(self, call: Callable[..., Any], *args: Any) -> None:
+        try:
+            self._value = call(*args)
+        except BaseException as error:
+            self._error = error
+
+    def wait(self, seconds: float = PATIENCE) -> None:
+        """Wait until the call has returned, or time is up."""
+        self._thread.join(seconds)
+
+    def result(self) -> Any:
+        """What the call returned, once it has; raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 class Crew:

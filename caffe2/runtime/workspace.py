@@ -108,8 +108,13 @@ class Workspace:
         return self._cells.pop(name, None) is not None
 
     def reset(self) -> None:
-        """Take out every blob and every net."""
-        self._nets.clear()
+        """Take out every blob and every net; whoever waits at a queue in a blob is woken."""
+        for cell in self._cells.values():
+            close = getattr(cell.value, "close", None)
+            if close is not None:
+                close()
+        for name in self.net_names():
+            self.delete_net(name)
         self._cells.clear()
         self.changes.fed()
 
@@ -132,7 +137,9 @@ class Workspace:
             raise NetError("a net needs a name to be created; give NetDef.name, or run it once")
         if net.name in self._nets and not overwrite:
             raise NetError(f"a net {net.name!r} exists already; pass overwrite=True to put another in its place")
-        made = self._nets[net.name] = self.bind_net(net)
+        made = self.bind_net(net)
+        self.delete_net(net.name)
+        self._nets[net.name] = made
         return made
 
     def net(self, name: str) -> Net:
@@ -148,7 +155,9 @@ class Workspace:
 
     def delete_net(self, name: str) -> None:
         """Forget a net."""
-        self._nets.pop(name, None)
+        net = self._nets.pop(name, None)
+        if net is not None:
+            net.close()
 
     def run_net(self, name: str, times: int = 1) -> None:
         """Run a net made here, `times` times."""
@@ -158,7 +167,11 @@ class Workspace:
 
     def run_net_once(self, net: caffe2_pb2.NetDef) -> None:
         """Bind a net, run it and forget it."""
-        self.bind_net(net).run()
+        bound = self.bind_net(net)
+        try:
+            bound.run()
+        finally:
+            bound.close()
 
     def run_operator_once(self, op: caffe2_pb2.OperatorDef) -> None:
         """Bind one operator, run it and forget it. One that cannot be bound leaves no blob behind."""
@@ -173,6 +186,8 @@ class Workspace:
             step.checked()
         except Exception as error:
             raise located(error, step, f"on {step.device}") from error.__cause__
+        finally:
+            step.close()
 
 
 class Changes:

@@ -40,7 +40,9 @@ class Workspaces:
 
     def reset(self, root: str | None = None) -> None:
         """Put an empty workspace in the place of the current one; it keeps the root folder unless another is given."""
-        self._named[self.name] = Workspace(root=self.current.root if root is None else root)
+        before = self.current
+        self._named[self.name] = Workspace(root=before.root if root is None else root)
+        before.reset()
 
 
 workspaces = Workspaces()
