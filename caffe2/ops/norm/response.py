@@ -1,0 +1,65 @@
+"""Local response normalization across channels, and its gradient."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, Op, op
+from caffe2.ops import demand
+from caffe2.ops.window import channels_last, steps
+
+
+class Neighbouring(Op):
+    """What the normalization and its gradient settle alike."""
+
+    size: int = 0
+    alpha: float = 0.0
+    beta: float = 0.0
+    bias: float = 1.0
+    order: str = "NCHW"
+
+    def bind(self, site: object) -> None:
+        self.axis = -1 if channels_last(self.order) else 1
+        if self.size < 1:
+            raise EnforceNotMet(f"size is {self.size}; the neighbourhood needs a channel at least")
+
+    def summed(self, x: Tensor, before: int) -> Tensor:
+        """For each channel the sum of `size` of them, which start `before` it."""
+        axis = self.axis % x.dim()
+        padded = F.pad(x, [0, 0] * (x.dim() - axis - 1) + [before, self.size - 1 - before])
+        return reduce(torch.add, steps(padded, axis, self.size, 1, 1, x.shape[axis]))
+
+    def scale(self, x: Tensor) -> Tensor:
+        """bias + alpha / size times the sum of the squares of the neighbours."""
+        demand.least_rank(x, 3, "X")
+        return self.summed(x * x, (self.size - 1) // 2) * (self.alpha / self.size) + self.bias
+
+
+@op("LRN: X -> Y Y_scale?", gradient="LRNGradient: X Y dY -> dX", types="X: floating", engines="CUDNN")
+class LRN(Neighbouring):
+    """Y = X / Y_scale^beta with Y_scale = bias + alpha / size * sum of the squares of X over `size` channels around.
+
+    X is N C followed by any axes (order NHWC: C last). A channel's neighbours start (size - 1) // 2 before it; channels
+    that are not there count as zeros. Krizhevsky and others, 2012.
+    """
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        scale = self.scale(x)
+        return x * scale.pow(-self.beta), scale
+
+
+@op("LRNGradient: X Y dY -> dX", types="X Y dY: floating", engines="CUDNN")
+class LRNGradient(Neighbouring):
+    """dX = dY / S^beta - 2 alpha beta / size * X * the sum of dY * Y / S over the channels that X is a neighbour of.
+
+    S is the scale of the forward operator, computed anew.
+    """
+
+    def __call__(self, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
+        scale = self.scale(x)
+        spread = self.summed(dy * y / scale, self.size // 2)
+        return torch.addcmul(dy * scale.pow(-self.beta), x, spread, value=-2 * self.alpha * self.beta / self.size)
