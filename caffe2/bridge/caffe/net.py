@@ -51,7 +51,7 @@ class Net:
 
 def read_net(
     prototxt: str | os.PathLike | Message,
-    caffemodel: str | os.PathLike | Message | None = None,
+    caffemodel: str | os.PathLike | Message | Weights | None = None,
     *,
     phase: str = "TEST",
     level: int = 0,
@@ -94,7 +94,9 @@ def _source(prototxt: str | os.PathLike | Message) -> Source:
     return source
 
 
-def _weights(caffemodel: str | os.PathLike | Message) -> Weights:
+def _weights(caffemodel: str | os.PathLike | Message | Weights) -> Weights:
+    if isinstance(caffemodel, Weights):
+        return caffemodel
     return weights_of_message(caffemodel) if isinstance(caffemodel, Message) else read_weights(caffemodel)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from google.protobuf.message import Message
@@ -13,6 +14,9 @@ from caffe2.bridge.caffe.blobs import Blob, blob_of_message, read_blob
 from caffe2.bridge.caffe.errors import FileError, Position, WireError
 from caffe2.bridge.caffe.kinds import HDF5, open_binary_file, open_file
 from caffe2.bridge.caffe.wire import BYTES, VARINT, Field, Reader
+
+if TYPE_CHECKING:
+    import h5py
 
 MOST_LAYERS = 100_000
 MOST_BLOBS = 1_000
@@ -110,41 +114,58 @@ def _layer(reader: Reader, layer: Field, numbers: _Numbers) -> LayerWeights:
     return LayerWeights(name, tuple(blobs))
 
 
-def _read_hdf5(path: str) -> Weights:
+def open_hdf5(path: str) -> h5py.File:
+    """An open HDF5 file.
+
+    Raises:
+        FileError: the package that reads it is not installed.
+        WireError: it is damaged.
+    """
     try:
         import h5py
     except ImportError:
         what = "this is an HDF5 file, and the package h5py is not installed; run: pip install h5py"
         raise FileError(what, position=Position(path)) from None
     try:
-        file = h5py.File(path, "r")
-        group = file.get("data")
-        if not isinstance(group, h5py.Group):
-            what = 'this HDF5 file has no group "data": it is no weights file of Caffe\'s (a Keras model?)'
-            raise FileError(what, position=Position(path))
-        return Weights(path, list(_hdf5_layers(group, "", h5py)), partial=True)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        if isinstance(error, FileError):
-            raise
+        return h5py.File(path, "r")
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise WireError(f"damaged HDF5 file: {error}", position=Position(path)) from None
 
 
-def _hdf5_layers(group: object, prefix: str, h5py: object) -> Iterator[LayerWeights]:
+def _read_hdf5(path: str) -> Weights:
+    file = open_hdf5(path)
+    try:
+        group = file.get("data")
+        if not hasattr(group, "keys"):
+            what = 'this HDF5 file has no group "data": it is no weights file of Caffe\'s (a Keras model?)'
+            raise FileError(what, position=Position(path))
+        return Weights(path, list(_hdf5_layers(group, "")), partial=True)
+    except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise WireError(f"damaged HDF5 file: {error}", position=Position(path)) from None
+
+
+def _hdf5_layers(group: h5py.Group, prefix: str) -> Iterator[LayerWeights]:
     """The layers of a group; one inside another comes of a layer's name with a slash."""
     for key in group:
         child, name = group[key], f"{prefix}{key}"
-        if not isinstance(child, h5py.Group):
+        if not hasattr(child, "keys"):
             continue
-        count = sum(1 for index in range(len(child)) if isinstance(child.get(str(index)), h5py.Dataset))
+        count = sum(1 for index in range(len(child)) if hasattr(child.get(str(index)), "shape"))
         if count or not len(child):
-            yield LayerWeights(name, tuple(_hdf5_blob(child, index) for index in range(count)))
+            yield LayerWeights(name, tuple(hdf5_blob(child, index) for index in range(count)))
         if len(child) > count and name.count("/") < DEEPEST_GROUP:
-            yield from _hdf5_layers(child, f"{name}/", h5py)
+            yield from _hdf5_layers(child, f"{name}/")
 
 
-def _hdf5_blob(group: object, index: int) -> Blob:
+def hdf5_blob(group: h5py.Group, index: int) -> Blob:
+    """The blob that a group keeps as its data set of that number."""
     data = group[str(index)]
     dtype = np.dtype(np.float64 if data.dtype.itemsize > 4 else np.float32)
-    return Blob(
-        tuple(map(int, data.shape)), int(data.size), dtype, lambda: data[()].astype(dtype, copy=False).reshape(-1)
-    )
+
+    def load() -> np.ndarray:
+        try:
+            return data[()].astype(dtype, copy=False).reshape(-1)
+        except (OSError, RuntimeError, ValueError, TypeError) as error:
+            raise WireError(f"damaged HDF5 file: {error}", position=Position(data.file.filename)) from None
+
+    return Blob(tuple(map(int, data.shape)), int(data.size), dtype, load)

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe2.bridge.caffe import FileError, TranslatorError, WireError, load_prototxt, read_mean, read_weights
+from caffe2.bridge.caffe import (
+    FileError,
+    TranslatorError,
+    WireError,
+    load_prototxt,
+    read_mean,
+    read_snapshot,
+    read_weights,
+)
 from caffe2.bridge.caffe.weights import weights_of_message
 from caffe2.proto import caffe_pb2
 from tests.bridge.caffe.files import blob, write
@@ -161,3 +169,23 @@ def test_means(tmp_path: Path) -> None:
     old.num, old.width = 2, 3
     with pytest.raises(TranslatorError):
         read_mean(write(tmp_path, old.SerializeToString(), "m"))
+
+
+def test_solver_snapshots(tmp_path: Path) -> None:
+    state = caffe_pb2.SolverState(
+        iter=7, learned_net="n.caffemodel", current_step=2, history=[blob((2, 3), VALUES)] * 2
+    )
+    found = read_snapshot(write(tmp_path, state.SerializeToString(), "s"))
+    assert (found.iter, found.learned_net, found.current_step) == (7, "n.caffemodel", 2)
+    assert np.array_equal(found.history[1].array, VALUES.reshape(2, 3))
+    with pytest.raises(FileError, match="no .solverstate"):
+        read_snapshot(write(tmp_path, layered(b""), "s"))
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["iter"], file["current_step"], file["learned_net"] = 7, 2, "n.caffemodel"
+        file["history/0"] = VALUES
+    assert read_snapshot(tmp_path / "s.h5").history[0].array.tolist() == VALUES.tolist()
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["iter"] = 7
+    with pytest.raises(WireError, match="no solver snapshot"):
+        read_snapshot(tmp_path / "s.h5")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caffe2.bridge.caffe.errors import NetError, Position
+from caffe2.bridge.caffe.errors import NetError, Position, TranslatorError
 from caffe2.bridge.caffe.layers import Layer, Param, Shape
 from caffe2.bridge.caffe.reference.fillers import fill
 
@@ -48,7 +48,7 @@ def steps(
         with np.errstate(all="ignore"):
             tops = _given(layer, inputs)
             if tops is None:
-                tops = reference.forward(*(blobs[name] for name in layer.bottoms))
+                tops = _forward(layer, [blobs[name] for name in layer.bottoms])
         tops = [np.asarray(top, np.float32) for top in tops]
         blobs.update(zip(layer.tops, tops, strict=True))
         yield layer, tops
@@ -82,6 +82,17 @@ def _check_cost(net: Net, most_bytes: int, most_work: int) -> None:
     if work > most_work:
         what = f"computing this net takes about {work:.1e} multiplications, more than the {most_work:.1e} allowed"
         raise NetError(what, position=Position(net.path))
+
+
+def _forward(layer: Layer, bottoms: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """The tops of a layer; what NumPy refuses, such as blobs without numbers, is the layer's error."""
+    try:
+        return layer.reference.forward(*bottoms)
+    except TranslatorError:
+        raise
+    except (ValueError, LookupError, ArithmeticError, MemoryError) as error:
+        shapes = ", ".join(str(bottom.shape) for bottom in bottoms)
+        raise layer.error(f"cannot be computed from bottoms of shape {shapes}: {error}") from error
 
 
 def _given(layer: Layer, inputs: dict[str, np.ndarray]) -> list[np.ndarray] | None:
