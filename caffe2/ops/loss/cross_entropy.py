@@ -1,0 +1,155 @@
+"""Cross entropies of probabilities and of logits."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, op
+from caffe2.ops.loss.labels import picked, rows_of
+from caffe2.ops.loss.softmax import TINY
+
+
+def _demand_labels(x: Tensor, labels: Tensor) -> None:
+    if labels.dim() not in (1, 2) or labels.numel() != len(x):
+        raise EnforceNotMet(f"label is [N] or [N, 1] for the {len(x)} rows of X, got {[*labels.shape]}")
+
+
+@op(
+    "LabelCrossEntropy: X label -> Y",
+    gradient="LabelCrossEntropyGradient: X label dY -> dX",
+    types="X: floating, label: index",
+)
+def label_cross_entropy(x: Tensor, label: Tensor) -> Tensor:
+    """Y[n] = -log X[n, label[n]], X the probabilities [N, D], no less than 1e-20; label: [N] or [N, 1]."""
+    rows = rows_of(x)
+    _demand_labels(rows, label)
+    return -picked(rows, label).clamp_min(TINY).log()
+
+
+@op("LabelCrossEntropyGradient: X label dY -> dX", types="X dY: floating, label: index", like="X")
+def label_cross_entropy_gradient(x: Tensor, label: Tensor, dy: Tensor) -> Tensor:
+    """dX[n, label[n]] = -dY[n] / X[n, label[n]], 0 elsewhere."""
+    rows = rows_of(x)
+    _demand_labels(rows, label)
+    slope = -dy / picked(rows, label).clamp_min(TINY)
+    return torch.zeros_like(rows).scatter_(1, label.reshape(-1, 1).long(), slope.reshape(-1, 1)).view(x.shape)
+
+
+@op(
+    "CrossEntropy: X label -> Y",
+    gradient="CrossEntropyGradient: X label dY -> dX",
+    types="X label: floating",
+)
+def cross_entropy(x: Tensor, label: Tensor) -> Tensor:
+    """Y[n] = -sum over d of label[n, d] log X[n, d], both probabilities [N, D]; X no less than 1e-20."""
+    rows = rows_of(x)
+    if label.numel() != rows.numel() or (label.dim() == 2 and label.shape != rows.shape):
+        raise EnforceNotMet(f"label holds a probability for every element of X {[*x.shape]}, got {[*label.shape]}")
+    return -(label.reshape(rows.shape) * rows.clamp_min(TINY).log()).sum(1)
+
+
+@op("CrossEntropyGradient: X label dY -> dX", types="X label dY: floating", like="X")
+def cross_entropy_gradient(x: Tensor, label: Tensor, dy: Tensor) -> Tensor:
+    """dX[n, d] = -dY[n] label[n, d] / X[n, d]."""
+    rows = rows_of(x)
+    return (-dy.reshape(-1, 1) * label.reshape(rows.shape) / rows.clamp_min(TINY)).view(x.shape)
+
+
+@op("MakeTwoClass: X -> Y", gradient="MakeTwoClassGradient: dY -> dX", types="X: floating")
+def make_two_class(x: Tensor) -> Tensor:
+    """The probabilities (1 - X, X) of two classes, along a new last dimension."""
+    return torch.stack((1 - x, x), -1)
+
+
+@op("MakeTwoClassGradient: dY -> dX", types="dY: floating")
+def make_two_class_gradient(dy: Tensor) -> Tensor:
+    """dX = dY[..., 1] - dY[..., 0]."""
+    if not dy.dim() or dy.shape[-1] != 2:
+        raise EnforceNotMet(f"dY has a last dimension of 2, got {[*dy.shape]}")
+    return dy[..., 1] - dy[..., 0]
+
+
+def _demand_same(*tensors: Tensor) -> None:
+    if any(t.shape != tensors[0].shape for t in tensors):
+        raise EnforceNotMet(f"logits, targets and weights have one shape, got {[[*t.shape] for t in tensors]}")
+
+
+def _terms(logits: Tensor, targets: Tensor, log_d_trick: bool, unjoined: bool) -> Tensor:
+    """The loss of every element."""
+    if unjoined:
+        return (1 - targets) * F.softplus(logits) - targets * logits
+    if log_d_trick:
+        return -(2 * targets - 1) * F.logsigmoid(logits)
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+
+
+def _slopes(logits: Tensor, targets: Tensor, log_d_trick: bool, unjoined: bool) -> Tensor:
+    """The derivative of every element's loss."""
+    p = torch.sigmoid(logits)
+    if unjoined:
+        return (1 - targets) * p - targets
+    if log_d_trick:
+        return -(2 * targets - 1) * (1 - p)
+    return p - targets
+
+
+@op(
+    "SigmoidCrossEntropyWithLogits: logits targets -> xentropy",
+    gradient="SigmoidCrossEntropyWithLogitsGradient: dxentropy logits targets -> dlogits",
+    types="logits targets: floating",
+)
+def sigmoid_cross_entropy(
+    logits: Tensor, targets: Tensor, *, log_D_trick: bool = False, unjoined_lr_loss: bool = False
+) -> Tensor:
+    """The mean over the last dimension of -t log s(x) - (1 - t) log(1 - s(x)), s the logistic function.
+
+    log_D_trick: of -(2t - 1) log s(x) instead (Goodfellow et al., 2014, section 3).
+    unjoined_lr_loss: of -t x - (1 - t) log(1 - s(x)).
+    """
+    _demand_same(logits, targets)
+    terms = _terms(logits, targets, log_D_trick, unjoined_lr_loss)
+    return terms.mean(-1) if logits.dim() else terms
+
+
+@op("SigmoidCrossEntropyWithLogitsGradient: dxentropy logits targets -> dlogits", like="logits")
+def sigmoid_cross_entropy_gradient(
+    g: Tensor, logits: Tensor, targets: Tensor, *, log_D_trick: bool = False, unjoined_lr_loss: bool = False
+) -> Tensor:
+    """The derivative of each term times the gradient of its mean, over the number of terms."""
+    _demand_same(logits, targets)
+    slopes = _slopes(logits, targets, log_D_trick, unjoined_lr_loss)
+    return slopes * (g.unsqueeze(-1) / logits.shape[-1]) if logits.dim() else slopes * g
+
+
+@op(
+    "WeightedSigmoidCrossEntropyWithLogits: logits targets weights -> xentropy",
+    gradient="WeightedSigmoidCrossEntropyWithLogitsGradient: dxentropy logits targets weights -> dlogits",
+    types="logits targets weights: floating",
+)
+def weighted_sigmoid_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """As SigmoidCrossEntropyWithLogits, every term times its weight."""
+    _demand_same(logits, targets, weights)
+    terms = _terms(logits, targets, False, False) * weights
+    return terms.mean(-1) if logits.dim() else terms
+
+
+@op("WeightedSigmoidCrossEntropyWithLogitsGradient: dxentropy logits targets weights -> dlogits", like="logits")
+def weighted_sigmoid_cross_entropy_gradient(g: Tensor, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """The derivative of each term times its weight and the gradient of its mean, over the number of terms."""
+    _demand_same(logits, targets, weights)
+    slopes = _slopes(logits, targets, False, False) * weights
+    return slopes * (g.unsqueeze(-1) / logits.shape[-1]) if logits.dim() else slopes * g
+
+
+@op("AveragedLoss: input -> output", gradient="AveragedLossGradient: input doutput -> dinput", types="input: floating")
+def averaged_loss(x: Tensor) -> Tensor:
+    """The mean of all elements, a scalar; 0 of an empty tensor."""
+    return x.mean() if x.numel() else x.new_zeros(())
+
+
+@op("AveragedLossGradient: input doutput -> dinput", types="input doutput: floating", like="input")
+def averaged_loss_gradient(x: Tensor, dy: Tensor) -> Tensor:
+    """dY / n for every one of the n elements."""
+    return (dy / max(x.numel(), 1)).reshape(()).expand(x.shape).contiguous()
