@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import NONE, UNKNOWN, EnforceNotMet, op
+from caffe2.proto import caffe2_pb2
+from caffe2.runtime import serialize
 
 LARGEST = 2**31 - 1
 
@@ -61,6 +63,22 @@ class IndexTable:
         out[:] = held
         return out
 
+
+def _write(table: IndexTable, blob: caffe2_pb2.BlobProto) -> None:
+    blob.tensor.CopyFrom(serialize.tensor_proto(table.items()))
+    blob.content = f"{table.capacity} {int(table.frozen)}".encode()
+
+
+def _read(blob: caffe2_pb2.BlobProto) -> IndexTable:
+    keys = serialize.tensor_value(blob.tensor)
+    words = blob.content.split() + [b"", b""]
+    table = IndexTable(bytes if isinstance(keys, np.ndarray) else keys.dtype, int(words[0] or LARGEST))
+    table.load(keys, skip=0)
+    table.frozen = words[1] == b"1"
+    return table
+
+
+serialize.stored_as(IndexTable, "std::unique_ptr<caffe2::IndexBase>", _write, _read)
 
 KINDS = {"Int": torch.int32, "Long": torch.int64, "String": bytes}
 

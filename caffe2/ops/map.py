@@ -8,6 +8,7 @@ from torch import Tensor
 from caffe2.opdef import UNKNOWN, DType, EnforceNotMet, op
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime import serialize
+from caffe2.runtime.errors import MessageError
 
 NAMES = {torch.int32: "int32_t", torch.int64: "int64_t"}
 
@@ -57,12 +58,14 @@ def _write(held: Map, blob: caffe2_pb2.BlobProto) -> None:
     blob.type = f"(std::unordered_map<{NAMES[held.key]}, {NAMES[held.value]}>)"
     tensors = caffe2_pb2.TensorProtos()
     for array in held.arrays():
-        tensors.protos.append(serialize.tensor_proto(array, blob.name))
+        tensors.protos.append(serialize.tensor_proto(array))
     blob.content = tensors.SerializeToString()
 
 
 def _read(blob: caffe2_pb2.BlobProto) -> Map:
     tensors = caffe2_pb2.TensorProtos.FromString(blob.content)
+    if len(tensors.protos) != 2:
+        raise MessageError(f"the map {blob.name!r} is stored with {len(tensors.protos)} tensors, not keys and values")
     return key_value_to_map(*map(serialize.tensor_value, tensors.protos))
 
 

@@ -112,7 +112,12 @@ def from_proto(blob: caffe2_pb2.BlobProto, device: torch.device | None = None) -
         return tensor_value(blob.tensor, device)
     if blob.type not in _by_name:
         raise MessageError(f"the blob {blob.name!r} is stored as {blob.type!r}{did_you_mean(blob.type, _by_name)}")
-    return _by_name[blob.type].read(blob)
+    try:
+        return _by_name[blob.type].read(blob)
+    except (DecodeError, ValueError, IndexError, RuntimeError) as error:
+        if isinstance(error, EnforceNotMet):
+            raise
+        raise MessageError(f"the blob {blob.name!r}, stored as {blob.type!r}, cannot be read: {error}") from error
 
 
 def tensor_proto(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, op, shape
+from caffe2.runtime.serialize import stored_as
 
 
 class Mutex:
@@ -16,6 +17,9 @@ class Mutex:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+
+
+stored_as(Mutex, "std::unique_ptr<std::mutex>", lambda mutex, blob: setattr(blob, "content", b""), lambda _: Mutex())
 
 
 class AtomicBool:
@@ -32,18 +36,23 @@ def create_mutex() -> Mutex:
 
 
 def _fetch_add(mutex: Mutex, value: Tensor, increment: Tensor) -> tuple[Tensor, Tensor]:
-    """mut_value + increment, and mut_value before, both scalars, while the mutex is held."""
+    """mut_value + increment, and mut_value before, both scalars, while the mutex is held.
+
+    It adds in place: another operator may have read the blob before it waited for the mutex.
+    """
     if value.numel() < 1 or increment.numel() < 1:
         raise EnforceNotMet("mut_value and increment hold one number each; one of them is empty")
     with mutex.lock:
-        before = value.reshape(-1)[0]
-        return before + increment.reshape(-1)[0], before.clone()
+        held = value.reshape(-1)[0]
+        before = held.clone()
+        return held.add_(increment.reshape(-1)[0]), before
 
 
 for _name, _type in (("AtomicFetchAdd", "int32"), ("AtomicFetchAdd64", "int64")):
     op(
         f"{_name}: mutex_ptr mut_value increment -> mut_value fetched_value",
         inplace="mut_value -> mut_value",
+        mutates=True,
         types=f"mut_value increment: {_type}",
     )(_fetch_add)
     shape(_name)(lambda m, a, b: (a.new_empty(()), a.new_empty(())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from caffe2.runtime.db import DatabaseError, Mode, database, demand_writable
@@ -19,6 +20,8 @@ class LevelDB:
     def __init__(self, path: str, mode: Mode) -> None:
         if plyvel is None:
             raise DatabaseError(f"to open the leveldb {path!r}, install the package plyvel: pip install plyvel")
+        if mode is Mode.read and not os.path.isdir(path):  # LevelDB itself would make the folder
+            raise FileNotFoundError(2, "No such file or directory", path)
         self.path, self.mode = path, mode
         try:
             new = mode is Mode.new
