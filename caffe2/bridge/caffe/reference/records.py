@@ -63,8 +63,11 @@ def datum_image(reference: Reference, value: bytes) -> tuple[np.ndarray, int]:
     except DecodeError:
         raise reference.error("a record is no Datum", "source") from None
     if datum.encoded:
-        gray = reference.layer.proto.transform_param.force_gray
-        return decoded(reference, datum.data, not gray), datum.label
+        param = reference.layer.proto.transform_param
+        reference.expect(not (param.force_color and param.force_gray), "force_color and force_gray exclude each other")
+        return decoded(
+            reference, datum.data, True if param.force_color else False if param.force_gray else None
+        ), datum.label
     shape = (datum.channels, datum.height, datum.width)
     flat = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
     if min(shape) < 0 or flat.size != shape[0] * shape[1] * shape[2]:
@@ -72,8 +75,10 @@ def datum_image(reference: Reference, value: bytes) -> tuple[np.ndarray, int]:
     return flat.reshape(shape), datum.label
 
 
-def decoded(reference: Reference, source: bytes | str, color: bool, size: Shape | None = None) -> np.ndarray:
+def decoded(reference: Reference, source: bytes | str, color: bool | None, size: Shape | None = None) -> np.ndarray:
     """An image file, or its bytes, as [channels, height, width] with channels blue, green, red, or gray.
+
+    Without `color` the file says which; `size` is the height and width to bring it to.
 
     Raises:
         LayerError: Pillow is missing, or the image cannot be read.
@@ -86,12 +91,24 @@ def decoded(reference: Reference, source: bytes | str, color: bool, size: Shape 
         raise reference.error("reading images needs Pillow; run: pip install pillow", "source") from None
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            image = image.convert("RGB" if color else "L")
-            image = image.resize(size[::-1], Image.Resampling.BILINEAR) if size else image
-            pixels = np.asarray(image)
+            gray = image.mode in ("1", "L", "I", "F", "I;16") if color is None else not color
+            pixels = np.asarray(image.convert("L" if gray else "RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise reference.error(f"an image cannot be read: {error}", "source") from None
-    return pixels[:, :, ::-1].transpose(2, 0, 1) if color else pixels[None]
+    planes = pixels[None] if gray else pixels[:, :, ::-1].transpose(2, 0, 1)
+    return resized(planes, size) if size else planes
+
+
+def resized(planes: np.ndarray, size: Shape) -> np.ndarray:
+    """Pixels [channels, height, width] brought to another size bilinearly, centers on centers, as OpenCV does."""
+    values = planes.astype(np.float32)
+    for axis, length in zip((1, 2), size, strict=True):
+        old = values.shape[axis]
+        place = np.clip((np.arange(length) + 0.5) * (old / length) - 0.5, 0, old - 1)
+        low = np.floor(place).astype(np.int64)
+        part = (place - low).astype(np.float32).reshape(-1, *(1,) * (2 - axis))
+        values = (1 - part) * values.take(low, axis) + part * values.take(np.minimum(low + 1, old - 1), axis)
+    return np.rint(values).astype(planes.dtype)
 
 
 def hdf5_rows(reference: Reference, path: str) -> list[np.ndarray]:
