@@ -1,0 +1,1 @@
+"""Linear maps: fully connected layers and products of matrices."""

@@ -1,0 +1,82 @@
+"""Fully connected layers: Y = X W^T + b and its gradient."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, op
+
+ENGINES = "TENSORCORE FAKE_FP16 FAKE_BFP_16 FAKE_BFP_16_ROUND FAKE_BFP_24 FAKE_BFP_14"
+TYPES = "X W b: floating"
+
+
+def matrix(x: Tensor, axis: int, name: str) -> Tensor:
+    """x as a matrix, cut in two at an axis. Raises EnforceNotMet where x has no such axis."""
+    if axis == 1 and x.dim() == 2:
+        return x
+    if not -x.dim() <= axis < x.dim():
+        raise EnforceNotMet(f"{name} {[*x.shape]} has no axis {axis}")
+    cut = axis % x.dim()
+    return x.reshape(x.shape[:cut].numel(), x.shape[cut:].numel())
+
+
+def _demand_fit(x: Tensor, w: Tensor, b: Tensor | None, rows: int) -> None:
+    """rows: which dimension of the matrix w the outputs are counted along."""
+    if x.shape[1] != w.shape[1 - rows] or (b is not None and (b.dim() != 1 or len(b) != w.shape[rows])):
+        bias = "" if b is None else f" and b {[*b.shape]}"
+        raise EnforceNotMet(f"X as [M, K] is {[*x.shape]}, which does not go with W as {[*w.shape]}{bias}")
+
+
+@op(
+    "FC: X W b -> Y",
+    gradient="FCGradient: X W dY -> dW db dX",
+    types=TYPES,
+    engines=ENGINES,
+)
+def fc(x: Tensor, w: Tensor, b: Tensor, *, axis: int = 1, axis_w: int = 1, float16_compute: bool = False) -> Tensor:
+    """Y = X W^T + b, with X [M, K] and W [N, K] cut into matrices at axis and axis_w, and b [N].
+
+    Y: the dimensions of X before axis, then N.
+    """
+    rows, weight = matrix(x, axis, "X"), matrix(w, axis_w, "W")
+    _demand_fit(rows, weight, b, 0)
+    y = F.linear(rows, weight, b)
+    return y if rows is x else y.view(*x.shape[: axis % x.dim()], y.shape[1])
+
+
+@op("FCGradient: X W dY -> dW db dX?", types="X W dY: floating", engines=ENGINES)
+def fc_gradient(
+    x: Tensor, w: Tensor, dy: Tensor, *, axis: int = 1, axis_w: int = 1, float16_compute: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """dW = dY^T X, db = the sum of dY over its rows, dX = dY W."""
+    rows, weight = matrix(x, axis, "X"), matrix(w, axis_w, "W")
+    _demand_fit(rows, weight, None, 0)
+    slope = dy.reshape(len(rows), len(weight))
+    return (slope.t() @ rows).view(w.shape), slope.sum(0), (slope @ weight).view(x.shape)
+
+
+@op(
+    "FCTransposed: X W b -> Y",
+    gradient="FCTransposedGradient: X W dY -> dW db dX",
+    types=TYPES,
+    engines=ENGINES,
+)
+def fc_transposed(x: Tensor, w: Tensor, b: Tensor, *, axis: int = 1, axis_w: int = 1) -> Tensor:
+    """Y = X W + b, as FC with W [K, N]."""
+    rows, weight = matrix(x, axis, "X"), matrix(w, axis_w, "W")
+    _demand_fit(rows, weight, b, 1)
+    y = torch.addmm(b, rows, weight)
+    return y if rows is x else y.view(*x.shape[: axis % x.dim()], y.shape[1])
+
+
+@op("FCTransposedGradient: X W dY -> dW db dX?", types="X W dY: floating", engines=ENGINES)
+def fc_transposed_gradient(
+    x: Tensor, w: Tensor, dy: Tensor, *, axis: int = 1, axis_w: int = 1
+) -> tuple[Tensor, Tensor, Tensor]:
+    """dW = X^T dY, db = the sum of dY over its rows, dX = dY W^T."""
+    rows, weight = matrix(x, axis, "X"), matrix(w, axis_w, "W")
+    _demand_fit(rows, weight, None, 1)
+    slope = dy.reshape(len(rows), weight.shape[1])
+    return (rows.t() @ slope).view(w.shape), slope.sum(0), (slope @ weight.t()).view(x.shape)

@@ -1,0 +1,89 @@
+"""Products of matrices, and of stacks of them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
+from caffe2.ops.linear.fully_connected import matrix
+
+
+@op("MatMul: A B like? -> Y", types="A B: floating")
+def matmul(
+    a: Tensor,
+    b: Tensor,
+    like: Tensor | None = None,
+    *,
+    axis_a: int = 1,
+    axis_b: int = 1,
+    trans_a: bool = False,
+    trans_b: bool = False,
+) -> Tensor:
+    """Y = A B, each cut into a matrix at its axis, then transposed where trans_a or trans_b says so.
+
+    like: a tensor whose shape Y takes; the gradient needs it.
+    """
+    left, right = matrix(a, axis_a, "A"), matrix(b, axis_b, "B")
+    left, right = left.t() if trans_a else left, right.t() if trans_b else right
+    if left.shape[1] != right.shape[0]:
+        raise EnforceNotMet(f"A as a matrix is {[*left.shape]}, which does not go with B as {[*right.shape]}")
+    y = left @ right
+    return y if like is None else y.view(like.shape)
+
+
+@gradient("MatMul")
+def _(g: Gradient) -> None:
+    """Each factor's gradient is a product of dY and the other factor, the right way round and transposed."""
+    at_a, at_b = g.arg("axis_a", 1), g.arg("axis_b", 1)
+    trans_a, trans_b = bool(g.arg("trans_a", False)), bool(g.arg("trans_b", False))
+    if trans_a:
+        g.op("MatMul: B dY A -> dA", copy=False, **_flags(trans_b, True), axis_a=at_b)
+    else:
+        g.op("MatMul: dY B A -> dA", copy=False, **_flags(False, not trans_b), axis_b=at_b)
+    if trans_b:
+        g.op("MatMul: dY A B -> dB", copy=False, **_flags(True, trans_a), axis_b=at_a)
+    else:
+        g.op("MatMul: A dY B -> dB", copy=False, **_flags(not trans_a, False), axis_a=at_a)
+
+
+def _flags(trans_a: bool, trans_b: bool) -> dict[str, int]:
+    return {name: 1 for name, on in (("trans_a", trans_a), ("trans_b", trans_b)) if on}
+
+
+@op("BatchMatMul: A B -> Y", types="A B: floating", engines="TENSORCORE")
+def batch_matmul(
+    a: Tensor,
+    b: Tensor,
+    *,
+    trans_a: bool = False,
+    trans_b: bool = False,
+    broadcast: bool = False,
+    use_scratch: bool = False,
+) -> Tensor:
+    """Y[..., :, :] = A[..., :, :] B[..., :, :], the last two dimensions transposed where trans_a or trans_b says so.
+
+    broadcast: let the dimensions before the last two, and vectors, broadcast as NumPy's matmul does.
+    """
+    if not broadcast and (a.dim() != b.dim() or a.dim() < 2 or a.shape[:-2] != b.shape[:-2]):
+        raise EnforceNotMet(f"A and B are stacks of matrices of one size, got {[*a.shape]} and {[*b.shape]}")
+    left = a.mT if trans_a and a.dim() > 1 else a
+    right = b.mT if trans_b and b.dim() > 1 else b
+    if left.shape[-1] != right.shape[-2 if right.dim() > 1 else 0]:
+        raise EnforceNotMet(f"A as {[*left.shape]} does not go with B as {[*right.shape]}")
+    return left @ right
+
+
+@gradient("BatchMatMul")
+def _(g: Gradient) -> None:
+    if g.arg("broadcast", False):
+        raise EnforceNotMet("BatchMatMul: there is no gradient through it with broadcast")
+    trans_a, trans_b = bool(g.arg("trans_a", False)), bool(g.arg("trans_b", False))
+    kept = {"use_scratch": 1} if "use_scratch" in g.args else {}
+    if trans_a:
+        g.op("BatchMatMul: B dY -> dA", copy=False, **_flags(trans_b, True), **kept)
+    else:
+        g.op("BatchMatMul: dY B -> dA", copy=False, **_flags(False, not trans_b), **kept)
+    if trans_b:
+        g.op("BatchMatMul: dY A -> dB", copy=False, **_flags(True, trans_a), **kept)
+    else:
+        g.op("BatchMatMul: A dY -> dB", copy=False, **_flags(not trans_a, False), **kept)
