@@ -1,0 +1,1 @@
+"""Reductions over dimensions, and their gradients."""

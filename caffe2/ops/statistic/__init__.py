@@ -1,0 +1,1 @@
+"""Statistics: histograms, quantiles, buckets, piecewise functions."""
