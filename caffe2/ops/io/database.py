@@ -233,7 +233,13 @@ class Checkpoint(Save):
 
 
 op("Checkpoint: +blobs ->", gradient=REFUSED, doc=CHECKPOINT)(Checkpoint)
-op("Snapshot: *blobs -> *outputs", gradient=REFUSED, doc="Checkpoint, by its former name.")(Checkpoint)
+op(
+    "Snapshot: *blobs -> *outputs",
+    inplace=None,
+    gradient=REFUSED,
+    stores=False,
+    doc="Checkpoint, by its former name. Its outputs, which the original allows, stay as they are.",
+)(Checkpoint)
 
 
 @op("DBExists: -> exists", gradient=REFUSED)

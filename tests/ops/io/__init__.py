@@ -1,0 +1,1 @@
+"""Tests of operators that read and write files."""
