@@ -8,7 +8,7 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
-from caffe2.bridge.caffe.errors import Problem, UntranslatableError
+from caffe2.bridge.caffe.errors import FileError, Position, Problem, UntranslatableError
 from caffe2.bridge.caffe.forks import ForkSolverParameter
 from caffe2.bridge.caffe.kinds import read_text_file
 from caffe2.bridge.caffe.source import Source
@@ -17,6 +17,7 @@ from caffe2.bridge.caffe.tree import Message as Tree
 from caffe2.bridge.caffe.upgrade import upgrade_net, upgrade_solver
 from caffe2.proto import caffe_pb2
 
+_SOLVER_FIELDS = caffe_pb2.SolverParameter.DESCRIPTOR.fields_by_name.keys() - {"debug_info"}
 PathLike = str | os.PathLike
 
 
@@ -46,6 +47,9 @@ def read_prototxt(path: PathLike) -> Source:
     """
     name = os.fspath(path)
     text = read_text(read_text_file(name), caffe_pb2.NetParameter(), name)
+    fields = {problem.field for problem in text.problems}
+    if fields & _SOLVER_FIELDS and not text.message.layer and not text.message.layers:
+        raise FileError("this is a solver, not a net; the net is the file that it names", position=Position(name))
     source = Source(text.message, name, _layer_trees(text.tree), problems=text.problems)
     upgrade_net(source)
     return source
@@ -59,6 +63,8 @@ def read_solver(path: PathLike) -> Solver:
     """
     name = os.fspath(path)
     text = read_text(read_text_file(name), caffe_pb2.SolverParameter(), name)
+    if {"layer", "layers"} & {problem.field for problem in text.problems}:
+        raise FileError("this is a net, not a solver", position=Position(name))
     solver = Solver(text.message, name, problems=text.problems)
     upgrade_solver(solver.proto, name, solver.notes)
     fork = ForkSolverParameter.FromString(solver.proto.SerializeToString())

@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _INTEGER = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
-_FLOAT = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?")
+_FLOAT = re.compile(r"(?!0[0-9])(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?")
 _ESCAPE = re.compile(
     rb"\\(?:(?P<octal>[0-7]{1,3})|[xX](?P<hex>[0-9a-fA-F]{1,2})"
     rb"|u(?P<short>[0-9a-fA-F]{4})|U(?P<long>00[0-9a-fA-F]{6})|(?P<plain>[abfnrtv\\?'\"]))"
@@ -58,29 +58,25 @@ def tokens(text: str, path: str) -> Iterator[Token]:
             if breaks := piece.count("\n"):
                 line, start = line + breaks, match.start() + piece.rindex("\n") + 1
             continue
-        token = Token(kind, piece, line, match.start() - start + 1)
+        column = match.start() - start + 1
         if kind == "number":
-            token = token._replace(kind=_number_kind(token, path))
+            kind = INTEGER if _INTEGER.fullmatch(piece) else FLOAT if _FLOAT.fullmatch(piece) else ""
         elif kind == "symbol" and (piece in "\"'" or not "!" <= piece <= "~"):
-            raise TextError(_bad_character(piece), position=token.at(path))
-        yield token
+            kind = ""
+        if not kind:
+            raise TextError(_refusal(piece), position=Position(path, line, column))
+        yield Token(kind, piece, line, column)
     yield Token(END, "", line, len(text) - start + 1)
 
 
-def _number_kind(token: Token, path: str) -> str:
-    if _INTEGER.fullmatch(token.text):
-        return INTEGER
-    if _FLOAT.fullmatch(token.text) and not re.match("0[0-9]", token.text):
-        return FLOAT
-    octal = re.match("0[0-9]*[89]", token.text)
-    why = "a number with a leading zero must be octal" if octal else "write a blank between a number and what follows"
-    raise TextError(f'"{token.text}" is no number: {why}', position=token.at(path))
-
-
-def _bad_character(piece: str) -> str:
+def _refusal(piece: str) -> str:
     if piece in "\"'":
         return "a string that does not end on its line; close it with the quote that opened it"
-    return f"character {piece!a} is not allowed outside strings and comments"
+    if not piece[0].isdigit() and piece[0] != ".":
+        return f"character {piece!a} is not allowed outside strings and comments"
+    octal = re.match("0[0-9]*[89]", piece)
+    why = "a number with a leading zero must be octal" if octal else "write a blank between a number and what follows"
+    return f'"{piece[:40]}" is no number: {why}'
 
 
 def string_bytes(token: Token, path: str) -> bytes:

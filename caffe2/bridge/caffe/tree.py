@@ -143,7 +143,9 @@ class _Parser:
         first, negative = self.token, self.accept("-")
         if self.token.kind in (SYMBOL, END) or (negative and self.token.kind == STRING):
             raise self.expected("a value")
-        token = self.advance()._replace(line=first.line, column=first.column)
+        token = self.advance()
+        if negative:
+            token = token._replace(line=first.line, column=first.column)
         if token.kind != STRING:
             return Scalar(token, token.text, negative)
         pieces = [string_bytes(token, self.path)]
