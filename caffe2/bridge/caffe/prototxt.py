@@ -17,7 +17,7 @@ from caffe2.bridge.caffe.tree import Message as Tree
 from caffe2.bridge.caffe.upgrade import upgrade_net, upgrade_solver
 from caffe2.proto import caffe_pb2
 
-_SOLVER_FIELDS = caffe_pb2.SolverParameter.DESCRIPTOR.fields_by_name.keys() - {"debug_info"}
+_SOLVER_FIELDS = {field.name for field in caffe_pb2.SolverParameter.DESCRIPTOR.fields} - {"debug_info"}
 PathLike = str | os.PathLike
 
 

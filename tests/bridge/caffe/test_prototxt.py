@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from caffe2.bridge.caffe import (
+    FileError,
     TextError,
     TranslatorError,
     UntranslatableError,
@@ -148,6 +149,13 @@ def test_columns_count_characters() -> None:
         ('"ü"', 2, 2),
         ("b", 2, 6),
     ]
+
+
+def test_nets_and_solvers_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="a solver, not a net"):
+        load(tmp_path, 'net: "n.prototxt" base_lr: 0.1')
+    with pytest.raises(FileError, match="a net, not a solver"):
+        read_solver(write(tmp_path, "layer { }"))
 
 
 def test_snapshot_prefix_as_caffe_sets_it(tmp_path: Path) -> None:
