@@ -1,0 +1,1 @@
+"""Behind caffe2.python.schema: fields, records of blobs, and conversions."""
