@@ -52,7 +52,7 @@ class Sample:
         inputs, outputs = [f"i{k}" for k in range(len(self.inputs))], [f"o{k}" for k in range(count)]
         ins, at = d.header.inputs.assign(inputs), d.header.outputs.assign(range(count))
         for rule in d.inplace or ():
-            if rule.forced and at.get(rule.output) is not None:
+            if rule.forced and at.get(rule.output) is not None and ins[rule.input] is not None:
                 for k, name in zip(listed(at[rule.output]), listed(ins[rule.input])):
                     outputs[k] = name
         made = caffe2_pb2.OperatorDef(type=self.op, input=inputs, output=outputs)
