@@ -1,0 +1,1 @@
+"""Operators that train: iteration counters, learning rates, and the updates of parameters."""

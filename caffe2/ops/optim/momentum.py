@@ -1,0 +1,144 @@
+"""Stochastic gradient descent with momentum; the learning rate is part of the momentum: m = mu m + lr g."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import EnforceNotMet, op
+from caffe2.ops.optim.rows import fitted, rows_of, scalar, update_rows
+
+UPDATE = "grad -> output_grad, moment -> output_moment, param -> output_param"
+
+
+def momentum_(g: Tensor, m: Tensor, lr: Tensor, mu: float, nesterov: bool) -> None:
+    """In place: m = mu m + lr g, and then g = m, or with nesterov g = lr g + mu m: the step to take off a parameter."""
+    m.mul_(mu).addcmul_(g, lr)
+    if nesterov:
+        g.mul_(lr).add_(m, alpha=mu)
+    else:
+        g.copy_(m)
+
+
+@op(
+    "MomentumSGD: grad moment lr -> output_grad output_moment",
+    inplace="grad -> output_grad, moment -> output_moment",
+    types="grad moment lr: float",
+    mutates=True,
+    like="grad moment",
+)
+def momentum_sgd(
+    grad: Tensor, moment: Tensor, lr: Tensor, *, momentum: float = 0.0, nesterov: bool = False
+) -> tuple[Tensor, Tensor]:
+    """moment = momentum moment + lr grad, and grad = moment, the step to take off a parameter.
+
+    nesterov: grad = lr grad + momentum moment (with the new moment), Nesterov's accelerated gradient.
+    """
+    momentum_(grad, fitted(moment, grad, "moment"), scalar(lr), momentum, nesterov)
+    return grad, moment
+
+
+@op(
+    "MomentumSGDUpdate: grad moment lr param -> output_grad output_moment output_param",
+    inplace=UPDATE,
+    types="grad moment lr param: float",
+    mutates=True,
+    like="grad moment param",
+)
+def momentum_sgd_update(
+    grad: Tensor, moment: Tensor, lr: Tensor, param: Tensor, *, momentum: float = 0.0, nesterov: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """MomentumSGD, and its step taken: param = param - grad."""
+    momentum_(grad, fitted(moment, grad, "moment"), scalar(lr), momentum, nesterov)
+    param.sub_(fitted(grad, param, "grad"))
+    return grad, moment, param
+
+
+@op(
+    "SparseMomentumSGDUpdate: grad moment lr param indices -> output_grad output_moment output_param",
+    inplace="grad -> output_grad, moment => output_moment, param => output_param",
+    types="grad moment lr param: float, indices: index",
+    mutates=True,
+    like="grad moment param",
+)
+def sparse_momentum_sgd_update(
+    grad: Tensor,
+    moment: Tensor,
+    lr: Tensor,
+    param: Tensor,
+    indices: Tensor,
+    *,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """MomentumSGDUpdate of the rows of param and moment that indices name, grad holding a row for each."""
+    rate = scalar(lr)
+
+    def rule(p: Tensor, m: Tensor, g: Tensor) -> Tensor:
+        g = g.clone()
+        momentum_(g, m, rate, momentum, nesterov)
+        p.sub_(g)
+        return g
+
+    step = update_rows(rule, (param, fitted(moment, param, "moment")), indices, rows_of(grad, indices, param))
+    return grad.copy_(step.view(grad.shape)), moment, param
+
+
+def _decayed(
+    grad: Tensor, moment: Tensor, lr: Tensor, param: Tensor, momentum: float, nesterov: bool, weight_decay: float
+) -> None:
+    if grad.shape != param.shape:
+        raise EnforceNotMet(f"grad and param have one shape, not {tuple(grad.shape)} and {tuple(param.shape)}")
+    grad.add_(param, alpha=weight_decay)
+    momentum_(grad, fitted(moment, grad, "moment"), scalar(lr), momentum, nesterov)
+    param.sub_(grad)
+
+
+@op(
+    "FP32MomentumSGDUpdate: grad moment lr param -> output_grad output_moment output_param",
+    inplace=UPDATE,
+    types="grad moment lr param: float",
+    mutates=True,
+    like="grad moment param",
+)
+def fp32_momentum_sgd_update(
+    grad: Tensor,
+    moment: Tensor,
+    lr: Tensor,
+    param: Tensor,
+    *,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """MomentumSGDUpdate of grad + weight_decay param."""
+    _decayed(grad, moment, lr, param, momentum, nesterov, weight_decay)
+    return grad, moment, param
+
+
+@op(
+    "FP16MomentumSGDUpdate: grad moment lr param -> output_grad output_moment output_param",
+    inplace=UPDATE,
+    types="grad moment param: float16, lr: float",
+    mutates=True,
+    like="grad moment param",
+)
+def fp16_momentum_sgd_update(
+    grad: Tensor,
+    moment: Tensor,
+    lr: Tensor,
+    param: Tensor,
+    *,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    fp32_update: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """FP32MomentumSGDUpdate of half precision tensors; fp32_update: in single precision, rounded at the end."""
+    if not fp32_update:
+        _decayed(grad, moment, lr.half(), param, momentum, nesterov, weight_decay)
+        return grad, moment, param
+    held = grad, moment, param
+    g, m, p = (x.to(torch.float32) for x in held)
+    _decayed(g, m, lr, p, momentum, nesterov, weight_decay)
+    return tuple(x.copy_(new) for x, new in zip(held, (g, m, p)))
