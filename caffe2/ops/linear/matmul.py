@@ -62,15 +62,25 @@ def batch_matmul(
 ) -> Tensor:
     """Y[..., :, :] = A[..., :, :] B[..., :, :], the last two dimensions transposed where trans_a or trans_b says so.
 
-    broadcast: let the dimensions before the last two, and vectors, broadcast as NumPy's matmul does.
+    A vector A is a row, B a column, and leaves no dimension in Y; of two vectors Y is the product, of shape [1].
+    broadcast: let the dimensions before the last two broadcast as NumPy's matmul does.
     """
-    if not broadcast and (a.dim() != b.dim() or a.dim() < 2 or a.shape[:-2] != b.shape[:-2]):
-        raise EnforceNotMet(f"A and B are stacks of matrices of one size, got {[*a.shape]} and {[*b.shape]}")
+    if not broadcast and a.shape[:-2] != b.shape[:-2] and min(a.dim(), b.dim()) > 1:
+        _demand_batches(a, b)
     left = a.mT if trans_a and a.dim() > 1 else a
     right = b.mT if trans_b and b.dim() > 1 else b
     if left.shape[-1] != right.shape[-2 if right.dim() > 1 else 0]:
         raise EnforceNotMet(f"A as {[*left.shape]} does not go with B as {[*right.shape]}")
-    return left @ right
+    y = left @ right
+    return y if y.dim() else y.view(1)
+
+
+def _demand_batches(a: Tensor, b: Tensor) -> None:
+    """Raise EnforceNotMet unless the dimensions before the last two agree, leading ones apart."""
+    least = max(a.dim(), b.dim()) - 2
+    of_a, of_b = ((1,) * (least + 2 - x.dim()) + x.shape[:-2] for x in (a, b))
+    if of_a != of_b:
+        raise EnforceNotMet(f"A {[*a.shape]} and B {[*b.shape]} differ in more than the last two: set broadcast=1")
 
 
 @gradient("BatchMatMul")
