@@ -10,6 +10,7 @@ from caffe2.python._workspace import immediate
 from caffe2.python._workspace.blobs import (
     Blobs,
     CreateBlob,
+    CreateOfflineTensor,
     DeserializeBlob,
     FeedBlob,
     FetchBlob,
@@ -28,6 +29,7 @@ from caffe2.python._workspace.blobs import (
     blobs,
 )
 from caffe2.python._workspace.devices import (
+    GetBuildOptions,
     GetCUDAVersion,
     GetCuDNNVersion,
     GetDeviceProperties,
@@ -54,7 +56,11 @@ from caffe2.python._workspace.immediate import (
     StartImmediate,
     StopImmediate,
 )
-from caffe2.python._workspace.inference import GetOperatorCost, InferShapesAndTypes
+from caffe2.python._workspace.inference import (
+    FillRandomNetworkInputs,
+    GetOperatorCost,
+    InferShapesAndTypes,
+)
 from caffe2.python._workspace.named import (
     CurrentWorkspace,
     GetNameScope,
@@ -66,6 +72,7 @@ from caffe2.python._workspace.named import (
     Workspaces,
 )
 from caffe2.python._workspace.names import GetNetName, StringifyBlobName, StringifyNetName, StringifyProto
+from caffe2.python._workspace.objects import Predictor, Workspace
 from caffe2.python._workspace.running import (
     CallWithExceptionIntercept,
     CreateNet,
@@ -79,7 +86,12 @@ from caffe2.python._workspace.running import (
     RunPlanInBackground,
     operator_tracebacks,
 )
-from caffe2.python._workspace.timing import BenchmarkNet, BenchmarkNetOnce, ClearGlobalNetObserver
+from caffe2.python._workspace.timing import (
+    BenchmarkNet,
+    BenchmarkNetOnce,
+    ClearGlobalNetObserver,
+    GetStats,
+)
 
 __all__ = [
     "BenchmarkNet",
@@ -89,6 +101,7 @@ __all__ = [
     "ClearGlobalNetObserver",
     "CreateBlob",
     "CreateNet",
+    "CreateOfflineTensor",
     "CurrentWorkspace",
     "DeserializeBlob",
     "FeedBlob",
@@ -99,8 +112,10 @@ __all__ = [
     "FetchInt8Blob",
     "FetchInt8BlobRealVal",
     "FetchTorch",
+    "FillRandomNetworkInputs",
     "GetBlobNUMANode",
     "GetBlobSizeBytes",
+    "GetBuildOptions",
     "GetCUDAVersion",
     "GetCuDNNVersion",
     "GetDeviceProperties",
@@ -111,6 +126,7 @@ __all__ = [
     "GetNetName",
     "GetNumNUMANodes",
     "GetOperatorCost",
+    "GetStats",
     "GlobalInit",
     "GpuDeviceType",
     "HasBlob",
@@ -122,6 +138,7 @@ __all__ = [
     "LocalBlobs",
     "NumCudaDevices",
     "NumGpuDevices",
+    "Predictor",
     "RegisteredOperators",
     "RemoveBlob",
     "ResetBlob",
@@ -142,6 +159,7 @@ __all__ = [
     "StringifyNetName",
     "StringifyProto",
     "SwitchWorkspace",
+    "Workspace",
     "WorkspaceGuard",
     "Workspaces",
     "_BlobDict",
@@ -160,8 +178,6 @@ def __getattr__(name: str) -> Any:
     """C, the engine's own interface, is imported when first asked for; the state of immediate mode changes."""
     if name == "C":
         return import_module("caffe2.python._import_c_extension")
-    if name == "Workspace":
-        return import_module("caffe2.python._import_c_extension").Workspace
     if name == "_immediate_root_folder":
         return immediate.Mode.folder
     if name == "_immediate_mode":

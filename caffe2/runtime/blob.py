@@ -28,6 +28,13 @@ class Int8Tensor(NamedTuple):
     zero_point: int
 
 
+class OfflineTensor(NamedTuple):
+    """The shape and element type of a tensor that is elsewhere: shapes are inferred from it, nothing runs on it."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+
 def describe(value: Any) -> str:
     """A value in a few words: float32[2,3], bytes, string[4], Queue."""
     if isinstance(value, torch.Tensor):

@@ -12,7 +12,7 @@ import torch
 from caffe2.opdef import STRING, EnforceNotMet, UnknownOperator, element_type, infer
 from caffe2.opdef.dtypes import BY_TORCH
 from caffe2.proto import caffe2_pb2
-from caffe2.runtime.blob import Int8Tensor, describe
+from caffe2.runtime.blob import Int8Tensor, OfflineTensor, describe
 from caffe2.runtime.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ def _of_value(value: Any) -> Known | None:
         return _known(value.data.shape, value.data.dtype)._replace(meta=None)
     if isinstance(value, np.ndarray):
         return _known(value.shape, STRING)
+    if isinstance(value, OfflineTensor):
+        return _known(value.shape, value.dtype)
     return _known(value.shape, value.dtype) if isinstance(value, torch.Tensor) and value.dtype in BY_TORCH else None
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from caffe2.opdef import EnforceNotMet
+from caffe2.opdef import EnforceNotMet, element_type
 from caffe2.proto import caffe2_pb2
 from caffe2.python import scope
 from caffe2.python._misuse import demand
@@ -166,6 +166,13 @@ def SerializeBlob(name: Any) -> bytes:
 def DeserializeBlob(name: Any, content: bytes) -> None:
     """Make what a serialized BlobProto holds the value of a blob; on error the blob stays as it is."""
     workspaces.current.put(str(name), deserialize(content))
+
+
+def CreateOfflineTensor(name: Any, dims: Sequence[int], dtype: int) -> bool:
+    """Make a blob that has a shape and an element type, for shape inference, and no elements; True."""
+    offline = runtime_blob.OfflineTensor(tuple(int(d) for d in dims), element_type(dtype).torch)
+    workspaces.current.put(str(name), offline)
+    return True
 
 
 class _BlobDict:

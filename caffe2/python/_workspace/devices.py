@@ -66,6 +66,19 @@ def GetGPUMemoryInfo(device_id: int = 0) -> dict[str, int] | None:
     return {"free": free, "total": total}
 
 
+def GetBuildOptions() -> dict[str, str]:
+    """What torch, whose kernels run the operators, was built with."""
+    return {
+        "TORCH_VERSION": torch.__version__,
+        "CUDA_VERSION": torch.version.cuda or "",
+        "CUDNN_VERSION": str(torch.backends.cudnn.version() or ""),
+        "USE_CUDA": "ON" if torch.backends.cuda.is_built() else "OFF",
+        "USE_MKL": "ON" if torch.backends.mkl.is_available() else "OFF",
+        "USE_MKLDNN": "ON" if torch.backends.mkldnn.is_available() else "OFF",
+        "USE_OPENMP": "ON" if torch.backends.openmp.is_available() else "OFF",
+    }
+
+
 def IsNUMAEnabled() -> bool:
     """Whether operators are bound to NUMA nodes: never."""
     return False

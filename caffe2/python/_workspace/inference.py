@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
+
+from caffe2.opdef import element_type
 from caffe2.proto import caffe2_pb2
 from caffe2.python._misuse import demand
 from caffe2.python._workspace.names import message
@@ -33,6 +36,17 @@ def InferShapesAndTypes(
         found = shapes.from_map(definitions, dims, blob_types)
     known = [shape for shape in found.shapes if not shape.unknown_shape]
     return {s.name: list(s.dims) for s in known}, {s.name: s.data_type for s in known}
+
+
+def FillRandomNetworkInputs(net: Any, input_dims: Sequence[Sequence[int]], input_types: Sequence[str]) -> None:
+    """Feed the external inputs of a net, in order, with reals from [0, 1), or integers 0 or 1, of given shapes."""
+    names = message(net, caffe2_pb2.NetDef).external_input
+    demand(
+        len(names) == len(input_dims) == len(input_types), f"a shape and a type are needed for each of {list(names)}"
+    )
+    for name, shape, kind in zip(names, input_dims, input_types):
+        dtype = element_type(kind).torch
+        workspaces.current.put(name, (torch.rand(tuple(shape)) * (1 if dtype.is_floating_point else 2)).to(dtype))
 
 
 def GetOperatorCost(operator: Any, blobs: Iterable[Any]) -> Cost:

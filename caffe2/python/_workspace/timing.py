@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from caffe2.ops.sync.stat import PROCESS
 from caffe2.python._workspace.names import StringifyNetName
 from caffe2.runtime.observe import benchmark, profile
 from caffe2.runtime.workspaces import workspaces
@@ -24,6 +25,11 @@ def BenchmarkNet(name: Any, warmup_runs: int, main_runs: int, run_individual: bo
 def BenchmarkNetOnce(name: Any) -> float:
     """Milliseconds of a single run of a net."""
     return benchmark(workspaces.current.net(StringifyNetName(name)), 0, 1, False)[0]
+
+
+def GetStats() -> dict[str, int]:
+    """The statistics of the process by name; they go on counting."""
+    return PROCESS.publish(reset=False)
 
 
 def ClearGlobalNetObserver() -> None:
