@@ -129,3 +129,11 @@ for _name in NAMES:
         engines=ENGINES,
         doc=ConvGradient.__doc__,
     )(ConvGradient)
+
+
+@op("ConvRelu: X filter bias? -> Y", types="X filter bias: floating", engines=ENGINES)
+class ConvRelu(Conv):
+    """The positive part of a convolution: Y = max(Conv(X, filter, bias), 0), with the arguments of Conv."""
+
+    def __call__(self, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+        return super().__call__(x, w, b).relu_()
