@@ -1,0 +1,1 @@
+"""Stores that processes of a distributed run share."""

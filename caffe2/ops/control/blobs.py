@@ -1,0 +1,31 @@
+"""Operators on the blobs of a workspace, whatever they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from caffe2.opdef import NONE, REFUSED, UNKNOWN, EnforceNotMet, Site, op
+from caffe2.runtime.values import strings
+
+
+@op("Free: +blobs -> +blobs", inplace="blobs => blobs", empty=True, gradient=REFUSED, shape=UNKNOWN)
+def free(*blobs: Any) -> tuple[None, ...]:
+    """Empties blobs: what they held is freed, they stay in the workspace."""
+    return (None,) * len(blobs)
+
+
+@op("FeedBlob: -> output", gradient=NONE, shape=UNKNOWN)
+def feed_blob(*, value: bytes) -> bytes:
+    """A string, `value`, as a blob."""
+    return value
+
+
+@op("GetAllBlobNames: -> blob_names", gradient=REFUSED, shape=UNKNOWN)
+def get_all_blob_names(*, include_shared: bool = True, site: Site) -> np.ndarray:
+    """Names of the blobs in the workspace, strings [N], in order; without include_shared, of its own alone."""
+    if site.workspace is None:
+        raise EnforceNotMet("GetAllBlobNames: there is no workspace here")
+    names = site.workspace.names() if include_shared else site.workspace.local_names()
+    return strings(np.array(names, dtype=object))
