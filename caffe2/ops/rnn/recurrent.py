@@ -50,7 +50,14 @@ class Recurrence(Op):
         return make_links(self.link_internal, self.link_external, self.link_offset, self.link_window)
 
 
-@op("RecurrentNetwork: input *others -> +outputs", inplace=None, stores=False, empty=True, shape=UNKNOWN)
+@op(
+    "RecurrentNetwork: input *others -> +outputs",
+    inplace=None,
+    stores=False,
+    empty=True,
+    shares=True,
+    shape=UNKNOWN,
+)
 class RecurrentNetwork(Recurrence):
     """Runs step_net for t = 0 .. T-1 over sequences; states carry over from step to step.
 
@@ -206,10 +213,13 @@ class RecurrentNetworkGradient(Recurrence):
             raise EnforceNotMet(f"the {steps} steps of the forward pass are not there; run RecurrentNetwork first")
         self.input_gradient.value = torch.zeros_like(sequence)
         totals = [torch.zeros_like(workspace.require(name).value) for name, _ in self.params]
-        for state, name, every, last in self.flows:
-            workspace.cell(name).value = self._incoming(workspace, state, every, last)
+        for state, name, _, last in self.flows:
+            workspace.cell(name).value = self._incoming(workspace, state, last)
+        outside = [(workspace.require(n).value, workspace.require(e).value) for _, n, e, _ in self.flows if e]
         for t in reversed(range(steps)):
             step = spaces.steps[t]
+            for total, given in outside:
+                total[t + 1] += given[t]
             self.stepper.run(workspace, step, t)
             for total, name in zip(totals, self.steps_of):
                 total.add_(step.require(name).value)
@@ -217,12 +227,9 @@ class RecurrentNetworkGradient(Recurrence):
             workspace.cell(name).value = total
         self._initial_states(workspace, inputs)
 
-    def _incoming(self, workspace: Workspace, state: str, every: str, last: str) -> Tensor:
-        """The gradient that a state has before the first step back."""
+    def _incoming(self, workspace: Workspace, state: str, last: str) -> Tensor:
+        """The gradient that a state has before the first step back: that of its last row."""
         grad = torch.zeros_like(workspace.require(state).value)
-        if every:
-            given = workspace.require(every).value
-            grad[1 : 1 + len(given)] += given
         if last:
             grad[-1] += workspace.require(last).value.reshape(grad.shape[1:])
         return grad
