@@ -19,7 +19,7 @@ class ONNXWhile(Op):
 
     max_trip_count: int64, one element, obeyed with has_trip_count. condition: bool, one element, with has_cond.
     initial: the N carried values before the first run. outputs: the N at the end, then the K stacks [trips, ...].
-    body: a net of external inputs (iteration int64[1], condition bool[1], N carried values) and external outputs
+    body: a net of external inputs (iteration int64, condition bool, N carried values) and external outputs
         (condition, N carried values, K values to stack).
     disable_scopes: run the body on the workspace of the operator, not in one of its own.
     save_scopes: a workspace of its own for every run.
@@ -58,7 +58,7 @@ class ONNXWhile(Op):
         stacks: list[list[Tensor]] = [[] for _ in range(self.stacked)]
         while goes_on and (limit is None or trips < limit):
             self._enter()
-            given = [torch.tensor([trips]), torch.tensor([goes_on]), *values]
+            given = [torch.tensor(trips), torch.tensor(goes_on), *values]
             for name, value in zip(self.inner, given):
                 self.scope.require(name).value = value
             self.run()
