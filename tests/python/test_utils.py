@@ -5,6 +5,7 @@ from google.protobuf.message import DecodeError
 
 from caffe2.proto import caffe2_pb2, caffe_pb2
 from caffe2.python import core, scope, utils, workspace
+from caffe2.runtime.errors import MissingBlob
 
 T = caffe2_pb2.TensorProto
 
@@ -122,7 +123,7 @@ def test_reset_blobs_frees_them():
     workspace.FeedBlob("scoped/x", np.zeros(3, np.float32))
     with scope.NameScope("scoped"):
         utils.ResetBlobs(["x"])
-    with pytest.raises(Exception, match="x"):
+    with pytest.raises(MissingBlob, match="scoped/x"):
         workspace.FetchBlob("scoped/x")
 
 

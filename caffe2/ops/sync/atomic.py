@@ -13,10 +13,16 @@ from caffe2.runtime.serialize import stored_as
 
 
 class Mutex:
-    """A lock, as a blob."""
+    """A lock, as a blob; `with` holds it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
 
 
 stored_as(Mutex, "std::unique_ptr<std::mutex>", lambda mutex, blob: setattr(blob, "content", b""), lambda _: Mutex())
@@ -42,7 +48,7 @@ def _fetch_add(mutex: Mutex, value: Tensor, increment: Tensor) -> tuple[Tensor, 
     """
     if value.numel() < 1 or increment.numel() < 1:
         raise EnforceNotMet("mut_value and increment hold one number each; one of them is empty")
-    with mutex.lock:
+    with mutex:
         held = value.reshape(-1)[0]
         before = held.clone()
         return held.add_(increment.reshape(-1)[0]), before
