@@ -1,12 +1,32 @@
-"""What programs know as the C extension: the names of it that they use, over the runtime."""
-
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
+"""What programs know as the C extension: its names, over the runtime."""
 
 import torch
 
+from caffe2.python._core.engine import (
+    DummyName,
+    GradientWrapper,
+    add_observer_to_net,
+    get_gradient_defs,
+    infer_op_input_output_device,
+    num_observers_on_net,
+    register_python_gradient_op,
+    register_python_op,
+    remove_observer_from_net,
+)
+from caffe2.python._core.op_schema import OpSchema
+from caffe2.python._core.operators import nearby_opnames
+from caffe2.python._core.start import (
+    SetEnginePref as set_engine_pref,
+)
+from caffe2.python._core.start import (
+    SetGlobalEnginePref as set_global_engine_pref,
+)
+from caffe2.python._core.start import (
+    SetOpEnginePref as set_op_engine_pref,
+)
+from caffe2.python._core.start import (
+    SetPerOpEnginePref as set_per_op_engine_pref,
+)
 from caffe2.python._workspace.engine import (
     DB,
     Mode,
@@ -47,7 +67,6 @@ from caffe2.python._workspace.engine import (
     is_asan,
     is_numa_enabled,
     local_blobs,
-    nearby_opnames,
     nets,
     num_cuda_devices,
     op_registry_key,
@@ -67,62 +86,31 @@ from caffe2.python._workspace.engine import (
     workspaces,
 )
 from caffe2.python._workspace.objects import Blob, Net, Predictor, Workspace
-from caffe2.runtime import observe
-from caffe2.runtime.access import DLPackTensor, TensorCPU
-from caffe2.runtime.functions import functions
+from caffe2.runtime.access import DLPackTensor as DLPackTensorCPU
+from caffe2.runtime.access import DLPackTensor as DLPackTensorCUDA
+from caffe2.runtime.access import TensorCPU
+from caffe2.runtime.db import Cursor
 from caffe2.runtime.observe import Observer
 from caffe2.runtime.plan import BackgroundPlan
-from caffe2.runtime.workspaces import workspaces as _workspaces
-
-use_mkldnn = has_mkldnn = use_trt = use_rocm = False
-DLPackTensorCPU = DLPackTensorCUDA = DLPackTensor
-
-
-def register_python_op(function: Callable, pass_workspace: bool, name: str) -> str:
-    """Register a function for Python operators; the token that names it."""
-    return functions.register(function, pass_workspace, name)
-
-
-def register_python_gradient_op(token: str, function: Callable) -> None:
-    """Register the gradient of a registered function."""
-    functions.register_gradient(token, function)
-
-
-def add_observer_to_net(name: str, kind: str) -> Any:
-    """Attach an observer to a net of the current workspace."""
-    return observe.attach(_workspaces.current.net(name), kind)
-
-
-def remove_observer_from_net(name: str, observer: Any) -> None:
-    """Take an observer off a net."""
-    observe.detach(observer)
-
-
-def num_observers_on_net(name: str) -> int:
-    """How many observers a net of the current workspace has."""
-    return len(observe.watching(_workspaces.current.net(name)))
-
-
-def builtin_cpu_supports_avx() -> bool:
-    """Whether torch's kernels use AVX on this processor."""
-    return torch.backends.cpu.get_cpu_capability() != "DEFAULT"
-
-
-def set_global_init(args: list[str]) -> None:
-    """Accept the command-line flags of the original, which have no meaning here."""
-
 
 __all__ = [
     "BackgroundPlan",
     "Blob",
+    "Cursor",
     "DB",
+    "DLPackTensorCPU",
+    "DLPackTensorCUDA",
+    "DummyName",
+    "GradientWrapper",
     "Mode",
     "Net",
     "Observer",
+    "OpSchema",
     "Predictor",
     "TensorCPU",
     "Transaction",
     "Workspace",
+    "add_observer_to_net",
     "benchmark_net",
     "benchmark_net_once",
     "blobs",
@@ -133,7 +121,11 @@ __all__ = [
     "create_db",
     "create_net",
     "create_offline_tensor",
+    "cudnn_convolution_bwd_data_algo_count",
+    "cudnn_convolution_bwd_filter_algo_count",
+    "cudnn_convolution_fwd_algo_count",
     "current_workspace",
+    "define_caffe2_no_operator_schema",
     "delete_net",
     "deserialize_blob",
     "feed_blob",
@@ -146,6 +138,7 @@ __all__ = [
     "get_cudnn_version",
     "get_device_properties",
     "get_gpu_memory_info",
+    "get_gradient_defs",
     "get_num_numa_nodes",
     "get_operator_cost",
     "get_stats",
@@ -154,6 +147,8 @@ __all__ = [
     "has_cuda_support",
     "has_gpu_support",
     "has_hip_support",
+    "has_mkldnn",
+    "infer_op_input_output_device",
     "infer_shapes_and_types_from_map",
     "infer_shapes_and_types_from_workspace",
     "is_asan",
@@ -161,10 +156,16 @@ __all__ = [
     "local_blobs",
     "nearby_opnames",
     "nets",
+    "new",
     "num_cuda_devices",
+    "num_observers_on_net",
     "op_registry_key",
+    "read",
+    "register_python_gradient_op",
+    "register_python_op",
     "registered_dbs",
     "registered_operators",
+    "remove_observer_from_net",
     "reset_blob",
     "reset_workspace",
     "root_folder",
@@ -175,13 +176,20 @@ __all__ = [
     "run_plan",
     "run_plan_in_background",
     "serialize_blob",
+    "set_engine_pref",
+    "set_global_engine_pref",
+    "set_op_engine_pref",
+    "set_per_op_engine_pref",
     "switch_workspace",
+    "use_mkldnn",
+    "use_rocm",
+    "use_trt",
     "workspaces",
+    "write",
 ]
 
-
-def set_engine_pref(*preferences: Any) -> None:
-    """Accept engines to prefer, by operator or for all: the names of one kernel's engines mean the same here."""
-
-
-set_global_engine_pref = set_op_engine_pref = set_per_op_engine_pref = set_engine_pref
+use_mkldnn: bool = torch.backends.mkldnn.is_available()
+has_mkldnn = use_trt = use_rocm = define_caffe2_no_operator_schema = False
+cudnn_convolution_fwd_algo_count, cudnn_convolution_bwd_data_algo_count = 8, 6
+cudnn_convolution_bwd_filter_algo_count = 7
+read, write, new = Mode.read, Mode.write, Mode.new

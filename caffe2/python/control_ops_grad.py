@@ -62,7 +62,7 @@ def _initial_gradients(op: Operator, type_: str, g_output: Sequence[Any]) -> tup
     """The gradients at hand by output, no two the same, and the operators that copy those that were."""
     demand(op.type == type_, f"the gradient of {type_} was asked for an operator of type {op.type}")
     demand(op.input, f"{type_} has no inputs")
-    demand(len(op.output) == len(g_output), f"{type_} has {len(op.output)} outputs and is given {len(g_output)} gradients")
+    demand(len(op.output) == len(g_output), f"{type_} has outputs {list(op.output)} and gradients {g_output}")
     copies, deduped = dedupe_g_output(op, g_output)
     initial = {output: str(gradient) for output, gradient in zip(op.output, deduped) if gradient}
     demand(initial, f"none of the outputs of {type_} has a gradient")
@@ -86,11 +86,11 @@ def _bindings(op: Operator) -> _Bindings:
     names = [s.decode() for arg in op.arg if arg.name == "inner_blobs" for s in arg.strings]
     indices = [i for arg in op.arg if arg.name == "outer_blobs_idx" for i in arg.ints]
     demand(names and len(names) == len(indices), f"Do binds inner_blobs {names} to outer_blobs_idx {indices}")
-    demand(op.input and op.output and op.input[-1] == op.output[-1], "Do has its workspace last among inputs and outputs")
+    demand(op.input and op.output and op.input[-1] == op.output[-1], "Do has its workspace last on both sides")
     for blobs in (names, op.input, op.output):
         demand(len(set(blobs)) == len(blobs), f"Do has a blob twice in {list(blobs)}")
     outside = [*op.input[:-1], *op.output[:-1]]
-    demand(all(0 <= i < len(outside) for i in indices), f"Do has {len(outside)} blobs, and outer_blobs_idx is {indices}")
+    demand(all(0 <= i < len(outside) for i in indices), f"Do has blobs {outside} and outer_blobs_idx {indices}")
     outer = {name: outside[i] for name, i in zip(names, indices)}
     inner = {bound: name for name, bound in outer.items()}
     demand(len(inner) == len(outer) and inner.keys() == set(outside), f"Do binds {outer} and has the blobs {outside}")
@@ -186,7 +186,7 @@ def _loop_condition(workspace: str, initial: Mapping[str, str], gradients: Mappi
 
 
 def gen_if_gradient(op: Operator, g_output: Sequence[Any]) -> Gradients:
-    """The gradient of If is an If of the backward passes of its nets; what one does not compute is zero, or handed on."""
+    """The gradient of If is an If of its nets' backward passes; what one does not compute is zero, or handed on."""
     copies, initial = _initial_gradients(op, "If", g_output)
     nets = {name: net_argument(op, name) for name in ("then_net", "else_net")}
     demand(nets["then_net"] is not None, "If has no argument then_net")

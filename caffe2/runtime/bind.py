@@ -16,6 +16,7 @@ from caffe2.proto import caffe2_pb2
 from caffe2.runtime.blob import Blob, Int8Tensor, describe
 from caffe2.runtime.device import operator_device
 from caffe2.runtime.errors import MissingBlob
+from caffe2.runtime.flags import flags, guarded
 from caffe2.runtime.rng import generator
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def bind(op: caffe2_pb2.OperatorDef, workspace: Workspace, device: caffe2_pb2.De
     body = instantiate(d, place)
     outputs = [workspace.cell(name) for name in op.output]
     kernel = _private(d, op, body)
+    if flags.throw_if_fp_exceptions and d.stores:
+        kernel = guarded(kernel, op.type)
     parameters = _arranged(d, inputs)
     run = _closure(d, kernel, parameters, outputs)
     return Step(run, _checked(d, inputs, run), op, d, inputs, outputs, kernel, parameters, place.device)
@@ -81,7 +84,7 @@ def bind(op: caffe2_pb2.OperatorDef, workspace: Workspace, device: caffe2_pb2.De
 
 def instantiate(d: OpDef, place: Any) -> Callable:
     """The body of an operator with its arguments frozen and its set-up done."""
-    body = d.kernel(place.device.type, place.op.engine)
+    body = d.kernel(place.device.type, flags.engine(place.op, d, place.device.type))
     given = d.arguments(place.op)
     given |= {a.name: INJECTED[a.type](place) for a in d.args.values() if a.injected}
     if not isinstance(body, type):

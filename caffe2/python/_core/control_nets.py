@@ -36,7 +36,9 @@ def backward(net: caffe2_pb2.NetDef, initial: Mapping[str, str]) -> tuple[list[c
     ops, gradients = IR(net.op).GetBackwardPass({BlobReference(b): BlobReference(g) for b, g in initial.items()})
     for blob, gradient in gradients.items():
         if isinstance(gradient, GradientSlice):
-            raise NoGradient(f"the gradient of {blob} within net {net.name!r} is sparse; a control operator's are dense")
+            raise NoGradient(
+                f"the gradient of {blob} within net {net.name!r} is sparse; a control operator's are dense"
+            )
     return ops, {str(blob): str(gradient) for blob, gradient in gradients.items()}
 
 

@@ -24,7 +24,7 @@ def DeviceOption(
     numa_node_id: int | None = None,
     extra_info: Iterable[str] | None = None,
 ) -> Device:
-    """A DeviceOption message; the type and id are always set, the rest where given. NUMA nodes are for the CPU alone."""
+    """A DeviceOption message; type and id are always set, the rest where given. NUMA nodes are the CPU's alone."""
     demand(numa_node_id is None or device_type == caffe2_pb2.CPU, f"a NUMA node is given for device type {device_type}")
     return Device(
         device_type=device_type,

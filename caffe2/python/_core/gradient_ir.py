@@ -25,7 +25,7 @@ class OpSSA(NamedTuple):
 
 
 def GetIndexFromGradientList(g_list: Sequence[Any], name: str) -> int | None:
-    """The position of the gradient that is, or has for its indices or values, the blob `name`; None if there is none."""
+    """The position of the gradient that is the blob `name`, or has it for indices or values; None without one."""
     for i, g in enumerate(g_list):
         if g == name or (isinstance(g, GradientSlice) and name in (g.indices, g.values)):
             return i
@@ -64,7 +64,7 @@ class IR:
         for op in operators:
             if op.type == "StopGradient" and op.output[0] not in self.input_usages:
                 raise ValueError(
-                    f"StopGradient's output '{op.output[0]}' is orphan: no operator reads it, so no gradient is stopped;"
+                    f"StopGradient's output '{op.output[0]}' is orphan: nothing reads it, so no gradient is stopped;"
                     f" usually its input and output are the same blob. Op:\n\n{op}"
                 )
 
@@ -198,9 +198,7 @@ class IR:
         # No gradient takes the place of one that is there, unless the operator overwrites the blob: then it was of
         # the later version.
         new = {
-            name: g
-            for name, g in zip(op.input, g_input)
-            if g is not None or name not in gradients or name in op.output
+            name: g for name, g in zip(op.input, g_input) if g is not None or name not in gradients or name in op.output
         }
         return new, ops
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from caffe2.opdef import EnforceNotMet, NoGradient, gradient_ops
+from caffe2.opdef import EnforceNotMet, NoGradient, SchemaError, gradient_ops, verify
 from caffe2.proto import caffe2_pb2
 from caffe2.python._core.blob_reference import GradientSlice
 
@@ -21,12 +21,14 @@ def gradient_of(op: caffe2_pb2.OperatorDef, g_output: Sequence[Any]) -> tuple[li
     g_output: the gradient of each output, likewise. Raises NoGradient naming the operator where nothing gives one.
     """
     try:
+        verify(op)
         made, g_input = gradient_ops(op, [_plain(g) for g in g_output])
         return made, [GradientSlice(*g) if isinstance(g, tuple) else g for g in g_input]
     except EnforceNotMet as error:
         rule = RULES.get(op.type)
         if rule is None:
-            raise NoGradient(f"no gradient for [{op.type}]: {error}\nOp:\n{op}") from error
+            why = "it does not fit its schema: " if isinstance(error, SchemaError) else ""
+            raise NoGradient(f"no gradient for [{op.type}]: {why}{error}\nOp:\n{op}") from error
     made, g_input = rule(op, g_output)
     if made is None:
         return [], list(g_input)

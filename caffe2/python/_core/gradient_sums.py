@@ -15,7 +15,7 @@ ONLY_KEEP_IS_AUTO_GEN_SUM_OPS_TAG = "only_keep_is_auto_gen_sum_ops_tag"
 
 
 class GradGenMeta(NamedTuple):
-    """Where a dense gradient comes from: output `idx` of `grad_op`, or handed through from elsewhere where that is None."""
+    """Where a dense gradient comes from: output `idx` of `grad_op`; without one, it is handed through."""
 
     grad_op: caffe2_pb2.OperatorDef | None
     idx: int | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -190,10 +190,8 @@ class Net(NetCloning):
         return self._attr_dict.get(name, [])
 
     def set_rand_seed(self, seed: int = 100, sequence_seed: bool = True, seed_on_op_def: bool = False) -> None:
-        """Give operator i the random seed `seed` + i; without `sequence_seed` `seed`, or one drawn from its definition."""
-        demand(
-            not (sequence_seed and seed_on_op_def), "sequence_seed and seed_on_op_def cannot be both set to True"
-        )
+        """Give operator i the random seed `seed` + i; without `sequence_seed` `seed`, or a hash of its definition."""
+        demand(not (sequence_seed and seed_on_op_def), "sequence_seed and seed_on_op_def cannot be both set to True")
         for index, op in enumerate(self._net.op):
             drawn = crc32(op.SerializeToString(deterministic=True) + str(seed).encode()) if seed_on_op_def else seed
             op.device_option.random_seed = drawn + (index if sequence_seed else 0)

@@ -108,7 +108,7 @@ class NetBlobs:
         return BlobReference(name)
 
     def NextName(self, prefix: str | None = None, output_id: int | None = None) -> str:
-        """A name for the output of an operator: net/prefix, net/prefix:id, net/prefix_2 ... that the net does not define.
+        """A name that the net does not define, for an operator's output: net/prefix, net/prefix:id, net/prefix_2 ...
 
         Without a prefix: net_blob_0, net_blob_1 ...
         """
@@ -138,7 +138,7 @@ class NetBlobs:
         return list(map(BlobReference, self._net.external_output))
 
     def AddExternalInput(self, *inputs: Any) -> BlobReference | list[BlobReference]:
-        """Take blobs in from outside; a reference to the one, or a list. Raises Misuse for one that is taken in already."""
+        """Take blobs in from outside; a reference to the one, or a list. Raises Misuse for one taken in before."""
         demand(inputs, "no external input is given to be added")
         names = list(map(str, inputs))
         for position, name in enumerate(names):

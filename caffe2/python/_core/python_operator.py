@@ -11,9 +11,7 @@ from caffe2.python._core.create import CreateOperator
 from caffe2.python._misuse import demand
 
 
-def _RegisterPythonImpl(
-    f: Any, grad_f: Any = None, python_func_type: Any = None, pass_workspace: bool = False
-) -> str:
+def _RegisterPythonImpl(f: Any, grad_f: Any = None, python_func_type: Any = None, pass_workspace: bool = False) -> str:
     """Register a function, and its gradient, for Python operators of this process; the token that names them."""
     if python_func_type:
         made = python_func_type(f)
@@ -42,7 +40,7 @@ def CreatePythonOperator(
     *args: Any,
     **kwargs: Any,
 ) -> caffe2_pb2.OperatorDef:
-    """An operator that runs f(inputs, outputs), or f(inputs, outputs, workspace) with `pass_workspace`; see Net.Python."""
+    """An operator that runs f(inputs, outputs), or with `pass_workspace` f(inputs, outputs, workspace): Net.Python."""
     kwargs["token"] = _RegisterPythonImpl(f, grad_f, python_func_type, pass_workspace=pass_workspace)
     return CreateOperator("Python", inputs, outputs, *args, **kwargs)
 

@@ -159,15 +159,18 @@ class ExecutionStep:
     def create_from_proto(
         cls, step_proto: StepDef, net_obj_dict: dict[str, Net], net_proto_dict: dict[str, caffe2_pb2.NetDef]
     ) -> ExecutionStep:
-        """The step that a message describes. Nets are taken from `net_obj_dict`, or made from `net_proto_dict` into it."""
+        """The step that a message describes, of nets in `net_obj_dict`, or made from `net_proto_dict` into it."""
         demand(isinstance(step_proto, StepDef), f"expected an ExecutionStep message, not a {type(step_proto).__name__}")
         demand(
-            bool(step_proto.network) != bool(step_proto.substep), f"step {step_proto.name!r} has both nets and steps, or none"
+            bool(step_proto.network) != bool(step_proto.substep),
+            f"step {step_proto.name!r} has both nets and steps, or none",
         )
         parts: list[Any] = [cls.create_from_proto(s, net_obj_dict, net_proto_dict) for s in step_proto.substep]
         for name in step_proto.network:
             if name not in net_obj_dict:
-                demand(name in net_proto_dict, f"step {step_proto.name!r} runs net {name!r}, which the plan does not hold")
+                demand(
+                    name in net_proto_dict, f"step {step_proto.name!r} runs net {name!r}, which the plan does not hold"
+                )
                 net_obj_dict[name] = Net(net_proto_dict[name])
             parts.append(net_obj_dict[name])
         options = {field: getattr(step_proto, field) for field in OPTIONS if step_proto.HasField(field)}
@@ -253,3 +256,9 @@ def to_execution_step(step_or_nets: Any, default_name: str | None = None) -> Exe
 def scoped_execution_step(name: str | None, *args: Any, **kwargs: Any) -> ExecutionStep:
     """execution_step under the current name scope."""
     return execution_step(ScopedName(name) if name else name, *args, **kwargs)
+
+
+def output_to_list(op_output: Any) -> list[BlobReference]:
+    """What an operator's creation returned as a list: of one where it was one reference."""
+    demand(isinstance(op_output, (list, tuple, BlobReference)), f"expected references to blobs, not {op_output!r}")
+    return [op_output] if isinstance(op_output, BlobReference) else list(op_output)

@@ -13,9 +13,7 @@ from caffe2.python._schema.field import FIELD_SEPARATOR, Field
 from caffe2.python._schema.scalar import Scalar
 
 
-def Map(
-    keys: Any, values: Any, keys_name: str = "keys", values_name: str = "values", lengths_blob: Any = None
-) -> List:
+def Map(keys: Any, values: Any, keys_name: str = "keys", values_name: str = "values", lengths_blob: Any = None) -> List:
     """A List of Structs of a key and a value."""
     return List(Struct((keys_name, keys), (values_name, values)), lengths_blob=lengths_blob)
 
@@ -51,7 +49,7 @@ def RawTuple(num_fields: int, name_prefix: str = "field") -> Struct:
 
 
 def from_dtype(dtype: Any, _outer_shape: tuple[int, ...] = ()) -> Field:
-    """The schema of a NumPy type: a Scalar, or a Struct for a structured one, whose shape its fields get before theirs."""
+    """The schema of a NumPy type: a Scalar, or a Struct for a structured one, whose shape goes before its fields'."""
     dtype = np.dtype(dtype)
     shape = _outer_shape + dtype.shape
     if not dtype.base.fields:

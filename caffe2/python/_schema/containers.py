@@ -88,12 +88,12 @@ class ListWithEvicted(List):
 
 
 class Struct(Field):
-    """Fields by name, all of the same rows: Struct(("a", Scalar()), ("b:c", np.int32)), where b is a Struct with a field c.
+    """Fields by name, all of the same rows: Struct(("a", Scalar()), ("b:c", np.int32)), where b is a Struct of c.
 
     The fields are its attributes. Structs of one name are merged; any other name may stand once.
     """
 
-    __slots__ = ("_frozen", "fields")
+    __slots__ = ("fields", "_frozen")  # pickle restores in this order
 
     def __init__(self, *fields: tuple[str, Any]) -> None:
         self.fields: dict[str, Field] = {}
@@ -179,7 +179,9 @@ class Struct(Field):
         for name, right in other.fields.items():
             left = children.get(name)
             if left is not None and not (isinstance(left, Struct) and isinstance(right, Struct)):
-                raise TypeError(f"field {name} is a {type(left).__name__} and a {type(right).__name__}: only Structs merge")
+                raise TypeError(
+                    f"field {name} is a {type(left).__name__} and a {type(right).__name__}: only Structs merge"
+                )
             children[name] = right if left is None else left + right
         return Struct(*children.items())
 

@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 class Scalar(Field):
     """A leaf: values of one type, each of a fixed shape, held as one tensor [length, *shape].
 
-    dtype: anything NumPy takes for a type, with a shape too: np.int64, (np.int32, 5), (str, (10, 20)); by default that of
-        the array, else np.void, an unknown one. Structured types make several scalars: see from_dtype.
+    dtype: anything NumPy takes for a type, with a shape too: np.int64, (np.int32, 5), (str, (10, 20)); np.void, the
+        default, for an unknown one. Structured types make several scalars: see from_dtype.
     blob: a BlobReference, or an array; what is neither is converted to the array of `dtype`.
     metadata: what is known of the values.
     """

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from caffe2.proto import caffe2_pb2
+from caffe2.runtime.flags import flags
 
 has_hip_support: bool = torch.version.hip is not None and torch.cuda.device_count() > 0
 has_cuda_support: bool = torch.version.hip is None and torch.cuda.device_count() > 0
@@ -90,5 +91,6 @@ def GetNumNUMANodes() -> int:
 
 
 def GlobalInit(args: list[str]) -> bool:
-    """Take command-line flags that the original read at start; True. They are accepted and mean nothing here."""
+    """Take command-line flags, as runtime.flags reads them: the program's name first; True."""
+    flags.read(args)
     return True

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 
-from caffe2.opdef import registry
 from caffe2.proto import caffe2_pb2
 from caffe2.python._workspace import blobs as _blobs
 from caffe2.python._workspace import devices as _devices
@@ -87,11 +85,6 @@ def infer_shapes_and_types_from_map(
     """A serialized TensorShapes: what nets make of blobs of given shapes and types."""
     definitions = [message(proto, caffe2_pb2.NetDef) for proto in net_protos]
     return shapes.from_map(definitions, dims, types).SerializeToString()
-
-
-def nearby_opnames(name: str) -> list[str]:
-    """Names of operators that are spelled much like `name`."""
-    return get_close_matches(name, list(registry), n=5, cutoff=0.7)
 
 
 def op_registry_key(op_type: str, engine: str) -> str:
