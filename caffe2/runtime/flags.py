@@ -67,7 +67,7 @@ class Flags:
             known.update((op, list(names)) for op, names in by_operator.items())
 
     def engine(self, op: caffe2_pb2.OperatorDef, definition: OpDef, device: str) -> str:
-        """The first engine with a kernel of its own, or "": of those `op` names, between commas, then those preferred."""
+        """The first engine with a kernel of its own, of those that `op` names, then of those preferred; or ""."""
         preferred = self.engines.get(device, {})
         wanted = (*op.engine.split(","), *preferred.get(op.type, ()), *preferred.get("", ()))
         return next((name for name in wanted if name in definition.kernels), "")
