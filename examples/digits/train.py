@@ -1,6 +1,6 @@
 """Trains a convolutional net from scratch on the digits, with brew and an optimizer, and saves it.
 
-    python -m examples.digits.train MODEL            MODEL is the file to write
+python -m examples.digits.train MODEL            MODEL is the file to write
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ EPOCHS, BATCH = 12, 64
 
 def add_net(model: model_helper.ModelHelper, data: str) -> core.BlobReference:
     """Two convolutions with pooling, two fully connected layers: logits float32[N, 10] of images [N, 1, 28, 28]."""
-    x = brew.conv(model, data, "conv1", dim_in=1, dim_out=16, kernel=5)
-    x = brew.relu(model, brew.max_pool(model, x, "pool1", kernel=2, stride=2), "pool1")
-    x = brew.conv(model, x, "conv2", dim_in=16, dim_out=32, kernel=5)
-    x = brew.relu(model, brew.max_pool(model, x, "pool2", kernel=2, stride=2), "pool2")
+    x = brew.relu(model, brew.conv(model, data, "conv1", dim_in=1, dim_out=16, kernel=5), "conv1")
+    x = brew.max_pool(model, x, "pool1", kernel=2, stride=2)
+    x = brew.relu(model, brew.conv(model, x, "conv2", dim_in=16, dim_out=32, kernel=5), "conv2")
+    x = brew.max_pool(model, x, "pool2", kernel=2, stride=2)
     x = brew.relu(model, brew.fc(model, x, "fc3", dim_in=32 * 4 * 4, dim_out=128), "fc3")
     return brew.fc(model, x, "logits", dim_in=128, dim_out=10)
 

@@ -71,6 +71,12 @@ class ONNXWhile(Op):
                     raise EnforceNotMet("ONNXWhile: a value to stack changed from {} to {}".format(*shapes))
                 stack.append(value.clone())
             trips += 1
-        empty = torch.zeros(0, dtype=torch.int32)
-        for cell, value in zip(self.cells, [*values, *(torch.stack(s) if s else empty for s in stacks)]):
+        for cell, value in zip(self.cells, [*values, *map(_scanned, stacks)]):
             cell.value = value
+
+
+def _scanned(values: list[Tensor]) -> Tensor:
+    """Values of all trips along a new first dimension; as in the original one of size 1 that they have serves as it."""
+    if not values:
+        return torch.zeros(0, dtype=torch.int32)
+    return torch.cat(values) if values[0].dim() and values[0].shape[0] == 1 else torch.stack(values)
