@@ -79,6 +79,10 @@ class Builder:
             self.made.params[self._params[key]] = array
         return self._params[key]
 
+    def constant_zeros(self, count: int) -> str:
+        """A blob of `count` zeros."""
+        return self.constant(np.zeros(count, np.float32), "zeros")
+
     def param(
         self, layer: Layer, index: int, suffix: str, change: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> str:
@@ -87,7 +91,7 @@ class Builder:
         change: what the layer's operator wants done to the weights, such as a reshape.
         """
         own, root = layer.params[index], layer.params[index].root
-        key = (id(root), own.shape, change and change.__code__)
+        key = (id(root), own.shape, getattr(change, "__code__", change))
         if key not in self._params:
             name = f"{layer.name}_{suffix}"
             self._params[key] = name if name not in self._taken else self.fresh(name)

@@ -1,0 +1,78 @@
+"""Caffe's layers that choose: ArgMax, Accuracy, Filter, and maximum pooling that tells where its maxima are."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe2.opdef import NONE, UNKNOWN, EnforceNotMet, op
+from caffe2.ops import demand
+
+
+@op("CaffeArgMax: X -> Y", types="X: floating", gradient=NONE)
+def arg_max(x: Tensor, *, top_k: int = 1, axis: int | None = None, out_max_val: bool = False) -> Tensor:
+    """The places of the top_k largest numbers, as floats; of equal ones the last comes first.
+
+    axis: look along it, and give the places, or with out_max_val the numbers, there. Without it, look through each item
+    and give [N, 1, top_k], or [N, 2, top_k] with out_max_val: places, then numbers.
+    """
+    rows = x.movedim(axis, -1) if axis is not None else x.reshape(x.shape[0], -1)
+    if top_k > rows.shape[-1]:
+        raise EnforceNotMet(f"top_k is {top_k}, and there are {rows.shape[-1]} numbers")
+    values, turned = torch.sort(rows.flip(-1), dim=-1, descending=True, stable=True)
+    values, places = values[..., :top_k], (rows.shape[-1] - 1 - turned[..., :top_k]).to(x.dtype)
+    if axis is not None:
+        return (values if out_max_val else places).movedim(-1, axis).contiguous()
+    found = torch.stack([places, values], 1) if out_max_val else places.unsqueeze(1)
+    return found.reshape(*found.shape, *(1,) * (x.dim() - 3))
+
+
+@op("CaffeAccuracy: X label -> accuracy per_class?", types="X: floating", gradient=NONE)
+def accuracy(
+    x: Tensor, label: Tensor, *, axis: int = 1, top_k: int = 1, ignore_label: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """The share of places whose label is among the top_k best classes, over all and class by class.
+
+    Of equal scores the true one comes last. axis: that of the classes. ignore_label: the label of what does not count.
+    """
+    scores, labels = x.movedim(axis, -1).reshape(-1, x.shape[axis]), label.reshape(-1).long()
+    valid = torch.ones_like(labels, dtype=torch.bool) if ignore_label is None else labels != ignore_label
+    index = torch.where(valid, labels, 0)
+    demand.in_range(index, scores.shape[1], "label")
+    true = scores.gather(1, index.unsqueeze(1))
+    right = (((scores >= true).sum(1) - 1 < top_k) & valid).to(x.dtype)
+    seen = x.new_zeros(scores.shape[1]).index_add_(0, index, valid.to(x.dtype))
+    hits = x.new_zeros(scores.shape[1]).index_add_(0, index, right)
+    return right.sum() / valid.sum().clamp_min(1), hits / seen.clamp_min(1)
+
+
+@op("CaffeFilter: selector +items -> +items", shape=UNKNOWN, gradient=NONE)
+def select(selector: Tensor, *items: Tensor) -> tuple[Tensor, ...]:
+    """Of every item the rows for which the selector, one number a row, is not 0."""
+    chosen = selector.reshape(-1) != 0
+    for item in items:
+        if not item.dim() or item.shape[0] != chosen.numel():
+            raise EnforceNotMet(f"the selector holds {chosen.numel()} numbers for rows of {[*item.shape]}")
+    return tuple(item[chosen] for item in items)
+
+
+@op("CaffeMaxPoolMask: X -> Y mask", types="X: floating", gradient=NONE)
+def max_pool_mask(
+    x: Tensor,
+    *,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    pad: tuple[int, ...],
+    size: tuple[int, ...],
+) -> tuple[Tensor, Tensor]:
+    """Maximum pooling, and where in its plane each maximum stands, as floats: y * width + x.
+
+    X: [N, C, H, W]. kernel, stride, pad: along height and width. size: that of the output.
+    """
+    need = [(size[k] - 1) * stride[k] + kernel[k] - x.shape[2 + k] - pad[k] for k in (0, 1)]
+    padded = F.pad(x, (pad[1], max(need[1], 0), pad[0], max(need[0], 0)), value=float("-inf"))
+    y, at = F.max_pool2d(padded, kernel, stride, return_indices=True)
+    y, at = y[:, :, : size[0], : size[1]], at[:, :, : size[0], : size[1]]
+    row, column = at // padded.shape[3] - pad[0], at % padded.shape[3] - pad[1]
+    return y.contiguous(), (row * x.shape[3] + column).to(x.dtype)
