@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import NONE, EnforceNotMet, op
-from caffe2.ops import demand
+from caffe2.ops import demand, ragged
 
 
 def _count(size: Tensor) -> int:
@@ -42,7 +42,7 @@ def segment_one_hot(lengths: Tensor, indices: Tensor, index_size_tensor: Tensor)
     demand.lengths(lengths, indices.numel(), "lengths")
     size = _count(index_size_tensor)
     demand.in_range(indices, size, "indices")
-    segments = torch.repeat_interleave(lengths, output_size=indices.numel())
+    segments = ragged.segments(lengths, indices.numel())
     one_hots = indices.new_zeros(lengths.numel(), size, dtype=torch.float32)
     one_hots.view(-1)[segments * size + indices] = 1
     return one_hots
@@ -55,13 +55,13 @@ def _columns(data: Tensor, lengths: Tensor, entries: Tensor, name: str) -> tuple
     table = data.reshape(data.shape[0], -1) if data.numel() else data.reshape(data.shape[0], lengths.numel())
     if lengths.numel() != table.shape[1]:
         raise EnforceNotMet(f"data has {table.shape[1]} columns and there are {lengths.numel()} lengths")
-    return table, torch.repeat_interleave(lengths, output_size=entries.numel())
+    return table, ragged.segments(lengths, entries.numel())
 
 
 @op(
     "BatchOneHot: data lengths values -> output",
     gradient=NONE,
-    types="data values: index, lengths: int32",
+    types="data=values: index, lengths: int32",
     shape=lambda data, lengths, values: data.new_empty(data.shape[0], values.shape[0]),
 )
 def batch_one_hot(data: Tensor, lengths: Tensor, values: Tensor) -> Tensor:
@@ -69,8 +69,6 @@ def batch_one_hot(data: Tensor, lengths: Tensor, values: Tensor) -> Tensor:
 
     data: [batch, columns ...]; lengths: how many of the values belong to each column.
     """
-    if data.dtype != values.dtype:
-        raise EnforceNotMet(f"data and values have one element type, not {data.dtype} and {values.dtype}")
     table, columns = _columns(data, lengths, values, "values")
     return (table.index_select(1, columns) == values.reshape(-1)).to(data.dtype)
 
@@ -89,6 +87,6 @@ def batch_bucket_one_hot(data: Tensor, lengths: Tensor, boundaries: Tensor) -> T
     held, edges = table.index_select(1, columns), boundaries.reshape(-1)
     twice = (held > edges).long() + (held >= edges)
     buckets = twice.new_zeros(table.shape).index_add_(1, columns, twice) // 2
-    starts = (lengths + 1).cumsum(0) - lengths - 1
+    starts = ragged.starts(lengths + 1)
     output = table.new_zeros(table.shape[0], boundaries.numel() + lengths.numel())
     return output.scatter_(1, buckets + starts, 1)

@@ -26,13 +26,11 @@ def scatter(data: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 1) ->
 @op(
     "ScatterAssign: DATA INDICES SLICES -> DATA",
     inplace="DATA => DATA",
-    types="DATA SLICES: float float16 bfloat16 uint8 int32 int64 double, INDICES: index",
+    types="DATA=SLICES: float float16 bfloat16 uint8 int32 int64 double, INDICES: index",
     mutates=True,
 )
 def scatter_assign(data: Tensor, indices: Tensor, slices: Tensor) -> Tensor:
     """DATA[INDICES[i]] = SLICES[i], in place; which of several slices of one index is kept is not defined."""
-    if slices.dtype != data.dtype:
-        raise EnforceNotMet(f"DATA and SLICES have one element type, not {data.dtype} and {slices.dtype}")
     rows = _rows(data, indices, slices, "SLICES")
     return data.index_copy_(0, indices.reshape(-1).long(), rows)
 
@@ -79,15 +77,15 @@ def _rows(data: Tensor, indices: Tensor, slices: Tensor, name: str) -> Tensor:
 @op(
     "CopyRowsToTensor: input_tensor indices row -> output_tensor",
     inplace="input_tensor => output_tensor",
-    types="input_tensor row: float16 float double int32 int64, indices: int64",
+    types="input_tensor=row: float16 float double int32 int64, indices: int64",
     mutates=True,
 )
 def copy_rows_to_tensor(table: Tensor, indices: Tensor, row: Tensor) -> Tensor:
     """output_tensor[indices[i]] = row for every i, in place; table is a matrix, row one of its rows."""
     demand.rank(table, 2, "input_tensor")
     demand.rank(indices, 1, "indices")
-    if row.shape != table.shape[1:] or row.dtype != table.dtype:
-        raise EnforceNotMet(f"row is a row of input_tensor {tuple(table.shape)}, not {tuple(row.shape)} {row.dtype}")
+    if row.shape != table.shape[1:]:
+        raise EnforceNotMet(f"row is a row of input_tensor {tuple(table.shape)}, not {tuple(row.shape)}")
     demand.in_range(indices, table.shape[0], "indices")
     return table.index_put_((indices,), row)
 

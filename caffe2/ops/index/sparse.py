@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Op, OutputCount, Site, op
-from caffe2.ops import demand
+from caffe2.ops import demand, ragged
 from caffe2.ops.index.gather import Array, pick
 
 
@@ -58,7 +58,7 @@ class _Mask(Op):
         if lengths is not None:
             demand.lengths(lengths, indices.numel(), "lengths")
             rows = lengths.numel()
-            cells = cells + torch.repeat_interleave(lengths, output_size=indices.numel()) * columns
+            cells = cells + ragged.segments(lengths, indices.numel()) * columns
         return rows, torch.where(self._ids[near] == indices, cells, rows * columns)
 
     def last(self, cells: Tensor, count: int) -> Tensor:
@@ -137,7 +137,7 @@ def _places(lengths: Tensor, indices: Tensor, columns: int) -> Tensor:
     demand.rank(indices, 1, "indices")
     demand.lengths(lengths, indices.numel(), "lengths")
     demand.in_range(indices, columns, "indices")
-    return torch.repeat_interleave(lengths, output_size=indices.numel()) * columns + indices
+    return ragged.segments(lengths, indices.numel()) * columns + indices
 
 
 @op(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Op, Site, op
-from caffe2.ops import demand
+from caffe2.ops import demand, ragged
 from caffe2.ops.optim.adagrad import adagrad_, row_wise_, row_wise_moment
 from caffe2.ops.optim.rows import fitted, scalar, update_rows
 
@@ -30,7 +29,7 @@ class _Fused(Op):
         demand.same_rows(lengths, grad, "lengths and grad")
         if param.shape[1:] != grad.shape[1:]:
             raise EnforceNotMet(f"rows of param and grad agree, not {tuple(param.shape)} and {tuple(grad.shape)}")
-        return torch.repeat_interleave(lengths, output_size=indices.numel())
+        return ragged.segments(lengths, indices.numel())
 
     def tables(self, param: Tensor, moment: Tensor) -> tuple[Tensor, Tensor]:
         """Param, and the moment in a form that goes along with it row by row."""
@@ -74,8 +73,7 @@ class _WeightedSum(_Fused):
         segments, rate = self.segments(param, indices, grad, lengths), scalar(lr)
         if aux_param.numel() != indices.numel():
             raise EnforceNotMet(f"aux_param holds {aux_param.numel()} weights for {indices.numel()} indices")
-        rows, starts = grad.index_select(0, segments), lengths.cumsum(0) - lengths
-        place = torch.arange(indices.numel(), device=indices.device) - starts.index_select(0, segments)
+        rows, place = grad.index_select(0, segments), ragged.places(lengths, indices.numel())
         weights = aux_param.reshape(-1).index_select(0, place)
 
         def rule(w: Tensor, h: Tensor, g: Tensor, weight: Tensor) -> Tensor:
