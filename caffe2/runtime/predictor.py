@@ -13,13 +13,14 @@ from caffe2.runtime.workspace import Workspace
 class Predictor:
     """Runs `init` once in a workspace of its own, and `predict` for every call.
 
-    Its inputs are the external inputs of `predict` that `init` does not make; its outputs are the external outputs.
+    Its inputs are the external inputs of `predict`, in their order, of which `init` has made some already: its
+    parameters, and often an input of zeros. Its outputs are the external outputs.
     """
 
     def __init__(self, init: caffe2_pb2.NetDef, predict: caffe2_pb2.NetDef) -> None:
         self.workspace = Workspace()
         self.workspace.run_net_once(init)
-        self.inputs = [name for name in predict.external_input if name not in self.workspace]
+        self.inputs = list(predict.external_input)
         self.outputs = list(predict.external_output)
         for name in self.inputs:
             self.workspace.cell(name)
@@ -28,7 +29,7 @@ class Predictor:
     def run(self, inputs: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
         """The outputs, in order, for arrays or tensors by name or in the order of `inputs`.
 
-        An input that is not given keeps its last value. Raises EnforceNotMet for one that the net does not have.
+        An input that is not given keeps what it holds. Raises EnforceNotMet for one that the net does not have.
         """
         if not isinstance(inputs, Mapping):
             if len(inputs) > len(self.inputs):

@@ -1,6 +1,6 @@
 """Classifies the sample images and the test set with the translated LeNet.
 
-    python -m examples.digits.classify FOLDER        FOLDER holds init_net.pb and predict_net.pb
+python -m examples.digits.classify FOLDER        FOLDER holds init_net.pb and predict_net.pb
 """
 
 from __future__ import annotations

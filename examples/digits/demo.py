@@ -1,6 +1,6 @@
 """The whole job on bundled data: translate a Caffe model, verify it, classify with it; train a net, save it, load it.
 
-    python -m examples.digits.demo [FOLDER]          FOLDER, by default demo-out, takes the files that are made
+python -m examples.digits.demo [FOLDER]          FOLDER, by default demo-out, takes the files that are made
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Loads a net saved by train.py and writes what it predicts for the test set.
 
-    python -m examples.digits.predict MODEL OUT.npy
+python -m examples.digits.predict MODEL OUT.npy
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from caffe2.python import brew, core, model_helper, optimizer, workspace
 from caffe2.python.predictor import predictor_exporter
 from examples.digits.data import Digits, load
 
-EPOCHS, BATCH = 12, 64
+EPOCHS, BATCH = 20, 64
 
 
 def add_net(model: model_helper.ModelHelper, data: str) -> core.BlobReference:
@@ -35,7 +35,7 @@ def training_model() -> model_helper.ModelHelper:
     _, loss = model.net.SoftmaxWithLoss([logits, "label"], ["softmax", "loss"])
     brew.accuracy(model, ["softmax", "label"], "accuracy")
     model.AddGradientOperators([loss])
-    optimizer.build_adam(model, base_learning_rate=1e-3)
+    optimizer.build_adam(model, base_learning_rate=2e-3)
     return model
 
 
