@@ -1,0 +1,1 @@
+"""The functions behind caffe2.python.brew, by family."""

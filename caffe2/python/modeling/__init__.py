@@ -1,0 +1,1 @@
+"""Parameters of models, and passes that add operators to nets under construction."""

@@ -1,0 +1,1 @@
+"""Models exported for prediction, and read back."""
