@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import Any, ClassVar
 
 import torch
@@ -34,7 +33,7 @@ class Call(Op):
     def _function(self) -> Function:
         pickled = self.pickled_grad_builder if self._backward else self.pickled_builder
         if pickled:
-            build, args, kwargs = pickle.loads(pickled)
+            build, args, kwargs = functions.unpickled(pickled)
             return Function(build(*args, **kwargs), self.pass_workspace)
         if not self.token:
             raise EnforceNotMet(f"{self.site.op.type}: it needs the argument token, or a pickled builder of a function")
@@ -64,8 +63,8 @@ DOC = """Calls the function f(inputs, outputs) of the program that `token` names
 An input or output t has t.data, an array over its memory, t.shape, t.reshape(shape) and t.feed(array). An output keeps,
 until f writes it, what it held. On another device than the CPU, f sees copies.
 
-pickled_builder: instead of a token, a pickled (make, args, kwargs); f is make(*args, **kwargs), made once per net. Only
-    run nets that you trust.
+pickled_builder: instead of a token, a pickled (make, args, kwargs); f is make(*args, **kwargs), made once per net.
+    Refused in a net that comes from elsewhere, unless the environment says CAFFE2_TRUST_PICKLED_FUNCTIONS=1.
 pass_workspace: call f(inputs, outputs, workspace).
 forced_cpu_outputs: indices of outputs that stay on the CPU.
 """

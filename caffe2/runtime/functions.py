@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,7 +24,27 @@ class Functions:
     def __init__(self) -> None:
         self._forward: dict[str, Function] = {}
         self._backward: dict[str, Function] = {}
+        self._trusted: set[bytes] = set()
         self.show_workspace: Callable[[Any], Any] = lambda workspace: workspace
+
+    def trust(self, pickled: bytes) -> bytes:
+        """Note that this process made a pickled builder of a function; the builder."""
+        self._trusted.add(hashlib.sha256(pickled).digest())
+        return pickled
+
+    def unpickled(self, pickled: bytes) -> tuple[Callable, tuple, dict]:
+        """A pickled builder (make, args, kwargs).
+
+        Unpickling runs code, and a net may come from anywhere: raises EnforceNotMet for a builder that this process did
+        not make, unless the environment says CAFFE2_TRUST_PICKLED_FUNCTIONS=1.
+        """
+        known = hashlib.sha256(pickled).digest() in self._trusted
+        if not known and os.environ.get("CAFFE2_TRUST_PICKLED_FUNCTIONS") != "1":
+            raise EnforceNotMet(
+                "this net holds a pickled Python function that this process did not make; running it would run whatever"
+                " code it holds. If you trust the net, set CAFFE2_TRUST_PICKLED_FUNCTIONS=1"
+            )
+        return pickle.loads(pickled)
 
     def register(self, call: Callable, takes_workspace: bool = False, name: str = "") -> str:
         """Keep a function; its token: [name:]function name, with a number behind it where that is taken."""

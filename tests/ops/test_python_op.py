@@ -87,6 +87,9 @@ def test_in_place_and_types(workspace):
 
 def test_builders_are_called_once_a_net(workspace):
     made = pickle.dumps((make_adder, (3.0,), {"times": 2}))
+    with pytest.raises(EnforceNotMet, match="TRUST"):
+        workspace.create_net(net("n", operator("Python", "x", "x", pickled_builder=made)))
+    functions.trust(made)
     workspace.create_net(net("n", operator("Python", "x", "x", pickled_builder=made)))
     workspace.run_net("n", 2)
     assert workspace.fetch("x").tolist() == [13, 10]

@@ -9,6 +9,7 @@ from caffe2.proto import caffe2_pb2
 from caffe2.python import _import_c_extension as C
 from caffe2.python._core.create import CreateOperator
 from caffe2.python._misuse import demand
+from caffe2.runtime.functions import functions
 
 
 def _RegisterPythonImpl(f: Any, grad_f: Any = None, python_func_type: Any = None, pass_workspace: bool = False) -> str:
@@ -66,4 +67,4 @@ def arguments(f: Any, grad_f: Any, python_func_type: Any, pass_workspace: bool) 
 def _pickled(builder: tuple) -> bytes:
     demand(len(builder) == 3, f"Expected builder tuple (func, args, kwargs), not {builder!r}")
     function, args, kwargs = builder
-    return pickle.dumps((function, tuple(args), dict(kwargs)))
+    return functions.trust(pickle.dumps((function, tuple(args), dict(kwargs))))
