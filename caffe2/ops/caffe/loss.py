@@ -6,16 +6,12 @@ dimension; NONE, 1. ignore_label: the label of what does not count.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe2.opdef import op
 from caffe2.ops import demand
+from caffe2.ops.caffe.automatic import differentiable
 
 TINY = 1e-20
 SMALLEST = 1.17549435e-38
@@ -41,6 +37,7 @@ def _counted(labels: Tensor, ignore_label: int | None) -> tuple[Tensor, Tensor]:
     return torch.where(valid, index, 0), valid
 
 
+@differentiable("CaffeSoftmaxWithLoss", "X label", "loss prob?", types="X: floating")
 def softmax_loss(
     x: Tensor, labels: Tensor, *, axis: int = 1, ignore_label: int | None = None, normalization: str = "VALID"
 ) -> tuple[Tensor, Tensor]:
@@ -54,6 +51,7 @@ def softmax_loss(
     return loss, torch.softmax(x, axis)
 
 
+@differentiable("CaffeInfogainLoss", "X label matrix", "loss prob?", types="X: floating")
 def infogain_loss(
     x: Tensor,
     labels: Tensor,
@@ -72,6 +70,7 @@ def infogain_loss(
     return -terms.sum() / _divisor(normalization, outer, inner, valid), torch.softmax(x, axis)
 
 
+@differentiable("CaffeSigmoidCrossEntropyLoss", "X target", "loss", types="X: floating")
 def sigmoid_loss(
     x: Tensor, targets: Tensor, *, ignore_label: int | None = None, normalization: str = "BATCH_SIZE"
 ) -> Tensor:
@@ -83,11 +82,13 @@ def sigmoid_loss(
     return (terms * valid).sum() / _divisor(normalization, count, x.numel() // max(count, 1), valid)
 
 
+@differentiable("CaffeEuclideanLoss", "X Y", "loss", wanted=2, types="X: floating")
 def euclidean_loss(x: Tensor, y: Tensor) -> Tensor:
     """sum (X - Y)^2 / 2N."""
     return (x - y.reshape(x.shape)).square().sum() / (2 * x.shape[0])
 
 
+@differentiable("CaffeHingeLoss", "X label", "loss", types="X: floating")
 def hinge_loss(x: Tensor, labels: Tensor, *, norm: str = "L1") -> Tensor:
     """sum max(0, 1 + X) / N, of 1 - X for the true class; of squares with norm L2."""
     rows, index = x.reshape(x.shape[0], -1), labels.reshape(-1)[: x.shape[0]].long()
@@ -97,6 +98,7 @@ def hinge_loss(x: Tensor, labels: Tensor, *, norm: str = "L1") -> Tensor:
     return (terms.square() if norm == "L2" else terms).sum() / x.shape[0]
 
 
+@differentiable("CaffeMultinomialLogisticLoss", "X label", "loss", types="X: floating")
 def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     """-sum log X[label] / N, X probabilities."""
     rows, index = x.reshape(x.shape[0], -1), labels.reshape(-1).long()
@@ -104,6 +106,7 @@ def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     return -rows.gather(1, index.unsqueeze(1)).clamp_min(TINY).log().sum() / x.shape[0]
 
 
+@differentiable("CaffeContrastiveLoss", "X Y alike", "loss", wanted=2, types="X: floating")
 def contrastive_loss(
     a: Tensor, b: Tensor, alike: Tensor, *, margin: float = 1.0, legacy_version: bool = False
 ) -> Tensor:
@@ -120,6 +123,7 @@ def contrastive_loss(
     return torch.where(alike.reshape(-1)[:pairs].long() != 0, squares, apart).sum() / (2 * pairs)
 
 
+@differentiable("CaffeSmoothL1Loss", "X Y w_in? w_out?", "loss", wanted=2, types="X: floating")
 def smooth_l1_loss(
     x: Tensor, y: Tensor, w_in: Tensor | None = None, w_out: Tensor | None = None, *, sigma: float = 1.0
 ) -> Tensor:
@@ -131,48 +135,3 @@ def smooth_l1_loss(
     d = x - y if w_in is None else (x - y) * w_in
     terms = torch.where(d.abs() < 1 / steep, 0.5 * steep * d * d, d.abs() - 0.5 / steep)
     return (terms if w_out is None else terms * w_out).sum() / x.shape[0]
-
-
-def _derived(body: Callable, wanted: int) -> Callable:
-    """The gradient of a loss by autograd through its body: with respect to its first `wanted` inputs."""
-
-    def backward(*inputs: Tensor, **arguments: Any) -> Any:
-        *given, slope = inputs
-        leaves = [x.detach().requires_grad_() for x in given[:wanted]]
-        with torch.enable_grad():
-            found = body(*leaves, *given[wanted:], **arguments)
-            loss = found[0] if isinstance(found, tuple) else found
-        grads = torch.autograd.grad(loss, leaves, slope.reshape(()), allow_unused=False)
-        return grads[0] if wanted == 1 else tuple(grads)
-
-    backward.__kwdefaults__ = body.__kwdefaults__
-    return backward
-
-
-def _define(name: str, inputs: str, outputs: str, body: Callable, wanted: int = 1) -> None:
-    """A loss and its gradient operator."""
-    slopes = " ".join(f"d{x}" for x in inputs.split()[:wanted])
-    arrows = f"Caffe{name}Gradient: {inputs} dloss -> {slopes}"
-    op(f"Caffe{name}: {inputs} -> {outputs}", gradient=arrows, types="X: floating")(body)
-    backward = _with_signature(_derived(body, wanted), body)
-    op(arrows, doc=f"The gradient of the loss of Caffe{name}, by automatic differentiation.")(backward)
-
-
-def _with_signature(function: Callable, body: Callable) -> Callable:
-    """`function` with the arguments of `body`, for the registry to read."""
-
-    keywords = [p for p in inspect.signature(body).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    run = inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)
-    function.__signature__ = inspect.Signature([run, *keywords])
-    function.__annotations__ = {k: v for k, v in body.__annotations__.items() if k in {p.name for p in keywords}}
-    return function
-
-
-_define("SoftmaxWithLoss", "X label", "loss prob?", softmax_loss)
-_define("InfogainLoss", "X label matrix", "loss prob?", infogain_loss)
-_define("SigmoidCrossEntropyLoss", "X target", "loss", sigmoid_loss)
-_define("EuclideanLoss", "X Y", "loss", euclidean_loss, wanted=2)
-_define("HingeLoss", "X label", "loss", hinge_loss)
-_define("MultinomialLogisticLoss", "X label", "loss", multinomial_logistic_loss)
-_define("ContrastiveLoss", "X Y alike", "loss", contrastive_loss, wanted=2)
-_define("SmoothL1Loss", "X Y w_in? w_out?", "loss", smooth_l1_loss, wanted=2)

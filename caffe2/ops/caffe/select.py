@@ -1,9 +1,8 @@
-"""Caffe's layers that choose: ArgMax, Accuracy, Filter, and maximum pooling that tells where its maxima are."""
+"""Caffe's layers that choose: ArgMax, Accuracy, Filter."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from caffe2.opdef import NONE, UNKNOWN, EnforceNotMet, op
@@ -55,24 +54,3 @@ def select(selector: Tensor, *items: Tensor) -> tuple[Tensor, ...]:
         if not item.dim() or item.shape[0] != chosen.numel():
             raise EnforceNotMet(f"the selector holds {chosen.numel()} numbers for rows of {[*item.shape]}")
     return tuple(item[chosen] for item in items)
-
-
-@op("CaffeMaxPoolMask: X -> Y mask", types="X: floating", gradient=NONE)
-def max_pool_mask(
-    x: Tensor,
-    *,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    pad: tuple[int, ...],
-    size: tuple[int, ...],
-) -> tuple[Tensor, Tensor]:
-    """Maximum pooling, and where in its plane each maximum stands, as floats: y * width + x.
-
-    X: [N, C, H, W]. kernel, stride, pad: along height and width. size: that of the output.
-    """
-    need = [(size[k] - 1) * stride[k] + kernel[k] - x.shape[2 + k] - pad[k] for k in (0, 1)]
-    padded = F.pad(x, (pad[1], max(need[1], 0), pad[0], max(need[0], 0)), value=float("-inf"))
-    y, at = F.max_pool2d(padded, kernel, stride, return_indices=True)
-    y, at = y[:, :, : size[0], : size[1]], at[:, :, : size[0], : size[1]]
-    row, column = at // padded.shape[3] - pad[0], at % padded.shape[3] - pad[1]
-    return y.contiguous(), (row * x.shape[3] + column).to(x.dtype)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from caffe2.opdef import EnforceNotMet
-from caffe2.ops.caffe.select import accuracy, arg_max, max_pool_mask, select
+from caffe2.ops.caffe.select import accuracy, arg_max, select
 from tests.sample import floats, samples
 
 
@@ -35,25 +35,12 @@ def _(rng):
     yield [np.zeros((3, 1), np.float32), floats(rng, 3, 2), floats(rng, 3)], {}
 
 
-@samples("CaffeMaxPoolMask")
-def _(rng):
-    x = floats(rng, 2, 3, 5, 6)
-    yield [x], {"kernel": (2, 2), "stride": (2, 2), "pad": (0, 0), "size": (3, 3)}
-    yield [x], {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1), "size": (3, 4)}
-
-
 def test_of_equal_values_the_last_comes_first():
     assert arg_max(torch.tensor([[1.0, 2.0, 2.0]]), top_k=2).tolist() == [[[2.0, 1.0]]]
 
 
 def test_of_equal_scores_the_true_one_comes_last():
     assert accuracy(torch.ones(1, 2), torch.zeros(1))[0] == 0
-
-
-def test_places_count_in_the_plane_without_padding():
-    x = torch.arange(12.0).reshape(1, 1, 3, 4)
-    y, mask = max_pool_mask(x, kernel=(2, 2), stride=(2, 2), pad=(1, 1), size=(2, 3))
-    assert y.tolist() == mask.tolist() == [[[[0.0, 2.0, 3.0], [8.0, 10.0, 11.0]]]]
 
 
 def test_too_large_a_top_k_and_a_selector_of_another_length_are_refused():

@@ -148,14 +148,15 @@ class BN(Reference):
         values = [along(value.reshape(-1), x.ndim) for value in self.values]
         if self.folded and self.param.bn_mode == 1:
             return [values[0] * x + values[1]]
-        mean, variance = values[2:] if self._stored() else self._batch(x)
+        mean, variance = values[2:] if self.stored else self._batch(x)
         eps = np.float32(1e-9 if self.folded else self.param.var_eps if self.older else self.param.eps)
         return [values[0] * (x - mean) / np.sqrt(variance + eps) + values[1]]
 
     def _has(self, *names: str) -> bool:
         return any(self.param.HasField(name) for name in names)
 
-    def _stored(self) -> bool:
+    @property
+    def stored(self) -> bool:
         """Whether the statistics are those of the weights, not of the batch."""
         testing = self.phase == caffe_pb2.TEST
         return not self.folded and (

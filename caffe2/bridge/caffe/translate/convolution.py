@@ -3,61 +3,61 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from caffe2.bridge.caffe.layers import Layer
 from caffe2.bridge.caffe.translate.builder import Builder, translates
 
 
-def window(param, rank: int) -> dict[str, tuple[int, ...]]:
-    """Kernel, stride, pad and dilation along each of the `rank` axes of a window, as Caffe's parameters give them."""
-
-    def each(name: str, default: int) -> tuple[int, ...]:
-        h, w = (getattr(param, f"{prefix}_{end}", 0) for prefix in (_PREFIX.get(name, name),) for end in "hw")
-        listed = tuple(getattr(param, name))
-        if not listed and (param.HasField(f"{_PREFIX.get(name, name)}_h") or h or w):
-            return (h, w)
-        return listed * rank if len(listed) == 1 else listed or (default,) * rank
-
-    found = {name: each(name, default) for name, default in (("kernel_size", 0), ("stride", 1), ("pad", 0))}
-    dilation = tuple(param.dilation)
-    found["dilation"] = dilation * rank if len(dilation) == 1 else dilation or (1,) * rank
-    return found
-
-
-_PREFIX = {"kernel_size": "kernel"}
-
-
-def _arguments(param, rank: int) -> dict:
-    w = window(param, rank)
-    dilations = w["dilation"] if any(d != 1 for d in w["dilation"]) else None
+def _arguments(layer: Layer, spatial: tuple[int, ...]) -> dict[str, Any]:
+    """The window of a layer along its spatial axes; the padding behind reaches as far as Caffe's last window."""
+    kernel, out = layer.reference.kernel, layer.reference.out
+    reach = [(o - 1) * s + e for o, s, e in zip(out, kernel.stride, kernel.extent)]
+    tail = tuple(max(pad, r - size - pad) for r, size, pad in zip(reach, spatial, kernel.pad))
     return {
-        "kernels": w["kernel_size"],
-        "strides": w["stride"],
-        "pads": w["pad"] * 2,
-        "dilations": dilations,
-        "group": param.group if param.group != 1 else None,
+        "kernels": kernel.size,
+        "strides": kernel.stride,
+        "pads": (*kernel.pad, *tail),
+        "dilations": kernel.dilation if any(d != 1 for d in kernel.dilation) else None,
         "order": "NCHW",
     }
 
 
-@translates("Convolution", "Deconvolution", "Convolution3D", "ConvolutionDepthwise", "DepthwiseConvolution")
-def _(layer: Layer, b: Builder) -> None:
-    param = layer.param
-    kind = "ConvTranspose" if layer.type == "Deconvolution" else "Conv"
-    weights = [b.param(layer, 0, "w")] + ([b.param(layer, 1, "b")] if len(layer.params) > 1 else [])
-    for bottom, shape, top in zip(layer.bottoms, layer.bottom_shapes, layer.tops):
-        axis = getattr(param, "axis", 1) % len(shape)
-        rank = len(shape) - axis - 1
-        args = _arguments(param, rank)
-        if layer.type in ("ConvolutionDepthwise", "DepthwiseConvolution"):
-            args["group"] = shape[axis]
-        if axis == 1:
+def _weights(layer: Layer, b: Builder) -> list[str]:
+    return [b.param(layer, 0, "w")] + ([b.param(layer, 1, "b")] if len(layer.params) > 1 else [])
+
+
+def _each(layer: Layer, b: Builder, kind: str, weights: list[str], args: dict[str, Any]) -> None:
+    """Add the operator for every bottom, with the axes before the channels as one."""
+    at = layer.reference.at
+    for bottom, shape, top, out in zip(layer.bottoms, layer.bottom_shapes, layer.tops, layer.top_shapes):
+        if at == 1:
             b.op(kind, [bottom, *weights], top, **args)
         else:
-            merged = b.op("Reshape", bottom, ["", ""], shape=(-1, *shape[axis:]))
-            made = b.op(kind, [merged, *weights], "", **args)
-            out = layer.top_shapes[layer.tops.index(top)]
-            b.op("Reshape", made, [top, ""], shape=tuple(out))
+            merged = b.op("Reshape", bottom, ["", ""], shape=(-1, *shape[at:]))
+            b.op("Reshape", b.op(kind, [merged, *weights], "", **args), [top, ""], shape=tuple(out))
+
+
+@translates("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution", "Convolution3D")
+def _(layer: Layer, b: Builder) -> None:
+    group = layer.reference.group
+    args = _arguments(layer, layer.bottom_shapes[0][layer.reference.at + 1 :])
+    _each(layer, b, "Conv", _weights(layer, b), {**args, "group": group if group != 1 else None})
+
+
+@translates("Deconvolution", "DeconvolutionDepthwise")
+def _(layer: Layer, b: Builder) -> None:
+    """Images without dilation are what ConvTranspose takes."""
+    reference, weights = layer.reference, _weights(layer, b)
+    kernel, group = reference.kernel, reference.group if reference.group != 1 else None
+    if len(kernel.size) == 2 and kernel.dilation == (1, 1):
+        args = {"kernels": kernel.size, "strides": kernel.stride, "pads": kernel.pad * 2, "order": "NCHW"}
+        _each(layer, b, "ConvTranspose", weights, {**args, "group": group})
+        return
+    if len(weights) == 1:
+        weights.append(b.constant_zeros(reference.outputs))
+    args = {"stride": kernel.stride, "pad": kernel.pad, "dilation": kernel.dilation, "group": group}
+    _each(layer, b, "CaffeDeconvolution", weights, args)
 
 
 @translates("InnerProduct")
@@ -77,20 +77,18 @@ def _(layer: Layer, b: Builder) -> None:
 
 @translates("Im2col")
 def _(layer: Layer, b: Builder) -> None:
-    (shape,) = layer.bottom_shapes
-    w = window(layer.param, len(shape) - 2)
-    b.op(
-        "Im2Col",
-        layer.bottoms[0],
-        layer.tops[0],
-        kernel_h=w["kernel_size"][0],
-        kernel_w=w["kernel_size"][1],
-        stride_h=w["stride"][0],
-        stride_w=w["stride"][1],
-        pad_t=w["pad"][0],
-        pad_b=w["pad"][0],
-        pad_l=w["pad"][1],
-        pad_r=w["pad"][1],
-        dilation_h=w["dilation"][0],
-        dilation_w=w["dilation"][1],
-    )
+    """Of images with channels first Im2Col takes the patches; others are unfolded like images of one row."""
+    kernel, (shape,), (out,) = layer.reference.kernel, layer.bottom_shapes, layer.top_shapes
+    at = layer.reference.at
+    if len(kernel.size) > 2:
+        raise layer.error("patches along more than 2 axes are not translated", "convolution_param")
+    lift = (1,) * (2 - len(kernel.size))
+    (kh, kw), (sh, sw), (dh, dw) = (lift + v for v in (kernel.size, kernel.stride, kernel.dilation))
+    ph, pw = (0,) * len(lift) + kernel.pad
+    args = {"kernel_h": kh, "kernel_w": kw, "stride_h": sh, "stride_w": sw, "dilation_h": dh, "dilation_w": dw}
+    args |= {"pad_t": ph, "pad_b": ph, "pad_l": pw, "pad_r": pw, "order": "NCHW"}
+    if at == 1 and not lift:
+        b.op("Im2Col", layer.bottoms[0], layer.tops[0], **args)
+        return
+    merged = b.op("Reshape", layer.bottoms[0], ["", ""], shape=(-1, shape[at], *lift, *shape[at + 1 :]))
+    b.op("Reshape", b.op("Im2Col", merged, "", **args), [layer.tops[0], ""], shape=tuple(out))

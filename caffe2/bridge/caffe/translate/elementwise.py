@@ -1,4 +1,4 @@
-"""Layers that combine blobs or parameters: Eltwise, Scale, Bias, Reduction, ArgMax, Axpy."""
+"""Layers that combine blobs or parameters: Eltwise, Scale, Bias, Reduction, Axpy."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from caffe2.bridge.caffe.translate.neuron import scaled
 
 @translates("Eltwise")
 def _(layer: Layer, b: Builder) -> None:
+    """In place, Caffe's sum clears its first bottom before it adds it."""
     p, (top,) = layer.param, layer.tops
     if p.operation == p.PROD:
         _chain(b, "Mul", layer.bottoms, top)
     elif p.operation == p.MAX:
         b.op("Max", layer.bottoms, top)
-    elif any(c != 1 for c in p.coeff):
-        b.op("WeightedSum", [n for x, c in zip(layer.bottoms, p.coeff) for n in (x, b.constant(c))], top)
     else:
-        b.op("Sum", layer.bottoms, top)
+        terms = list(zip(layer.bottoms, p.coeff or (1.0,) * len(layer.bottoms)))[layer.reference.overwrites :]
+        if any(c != 1 for _, c in terms):
+            b.op("WeightedSum", [n for x, c in terms for n in (x, b.constant(c))], top)
+        else:
+            b.op("Sum", [x for x, _ in terms], top)
 
 
 def _chain(b: Builder, kind: str, xs: tuple[str, ...], top: str) -> None:
@@ -66,5 +69,6 @@ def _(layer: Layer, b: Builder) -> None:
 @translates("Axpy")
 def _(layer: Layer, b: Builder) -> None:
     """a[n, c] x[n, c] + y, the first bottom one number a plane."""
-    weight, x, y = layer.bottoms
-    b.op("Add", [b.op("Mul", [x, weight]), y], layer.tops[0])
+    (weight, x, y), (n, c, *_) = layer.bottoms, layer.bottom_shapes[1]
+    factors = b.op("Reshape", weight, ["", ""], shape=(n, c, *(1,) * (len(layer.bottom_shapes[1]) - 2)))
+    b.op("Add", [b.op("Mul", [x, factors]), y], layer.tops[0])

@@ -2,108 +2,97 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import numpy as np
 
-from caffe2.bridge.caffe.layers import Layer, Shape
+from caffe2.bridge.caffe.layers import Layer
+from caffe2.bridge.caffe.reference.pool import Windows
 from caffe2.bridge.caffe.translate.builder import Builder, translates
+from caffe2.proto import caffe_pb2
+
+Axes = tuple[int, ...]
+LOWEST = float(np.finfo(np.float32).min)
+TINY = float(np.finfo(np.float32).tiny)
+CAFFE_POOLING = 3
+MAX, AVE, STOCHASTIC = (caffe_pb2.PoolingParameter.PoolMethod.Value(name) for name in ("MAX", "AVE", "STOCHASTIC"))
 
 
-@dataclass(frozen=True)
-class Pool:
-    """Windows of a two-dimensional pooling: each pair is along height and width."""
-
-    kind: str  # "Max" or "Average"
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    pad: tuple[int, int] = (0, 0)
-    floor: bool = False
-
-    def sizes(self, shape: Shape) -> tuple[int, int]:
-        """Height and width of the output, as Caffe counts them: no window starts beyond the input and its padding."""
-        found = []
-        for size, k, s, p in zip(shape[2:], self.kernel, self.stride, self.pad):
-            steps = (size + 2 * p - k) / s
-            count = (math.floor(steps) if self.floor else math.ceil(steps)) + 1
-            found.append(count - 1 if p and (count - 1) * s >= size + p else count)
-        return found[0], found[1]
+def counted(spatial: Axes, windows: Windows, pad: Axes, floor: bool) -> Axes:
+    """How many windows Caffe2 places along each axis, rounding down, or as `legacy_pad` 3 says."""
+    found = []
+    for n, k, s, p in zip(spatial, windows.kernel.size, windows.kernel.stride, pad):
+        count = (n + 2 * p - k) // s + 1 if floor else -(-(n + 2 * p - k) // s) + 1
+        found.append(count - 1 if p and not floor and (count - 1) * s >= n + p else count)
+    return tuple(found)
 
 
-def add_pool(b: Builder, x: str, shape: Shape, pool: Pool, top: str) -> None:
-    """Add the operators of a pooling whose windows Caffe places.
+def add_pool(b: Builder, x: str, kind: str, windows: Windows, top: str, floor: bool = False) -> str:
+    """Add the operators of a maximum ("Max") or mean ("Average") over windows that Caffe places; the top's name.
 
-    Sizes rounded up need padding below and to the right that no maximum sees and no average counts: `legacy_pad` 3.
-    A padded average counts its padding, so the padding is made beforehand; a window that Caffe leaves out is cut off.
+    Sizes rounded up need padding behind that no maximum sees and no average counts: `legacy_pad` 3. A padded average
+    counts its padding, so the padding is made beforehand; windows that Caffe leaves out are cut off. The maximum over
+    a window wholly in the padding is the lowest float.
     """
-    sizes = pool.sizes(shape)
-    (kh, kw), (sh, sw), (ph, pw) = pool.kernel, pool.stride, pool.pad
-    args = {"kernel_h": kh, "kernel_w": kw, "stride_h": sh, "stride_w": sw, "order": "NCHW"}
-    padded = (shape[2], shape[3])
-    if pool.kind == "Average" and (ph or pw):
-        x = b.op("PadImage", x, "", pad_t=ph, pad_l=pw, pad_b=ph, pad_r=pw, mode="constant", value=0.0, order="NCHW")
-        padded = (shape[2] + 2 * ph, shape[3] + 2 * pw)
-        pool = Pool(pool.kind, pool.kernel, pool.stride, (0, 0), pool.floor)
-    if not pool.floor:
-        args["legacy_pad"] = 3
-    if any(pool.pad):
-        args |= {"pad_t": ph, "pad_b": ph, "pad_l": pw, "pad_r": pw}
-    counted = pool.sizes((*shape[:2], *padded))
-    cut = counted != sizes
-    made = b.op(f"{pool.kind}Pool", x, "" if cut else top, **args)
+    kernel, spatial, pad = windows.kernel, windows.spatial, windows.kernel.pad
+    empty = any((o - 1) * s - p >= n for o, s, p, n in zip(windows.out, kernel.stride, pad, spatial))
+    args = {"kernels": kernel.size, "strides": kernel.stride, "legacy_pad": None if floor else CAFFE_POOLING}
+    if kind == "Average" and any(pad):
+        x, spatial, pad = _padded(b, x, pad), tuple(n + 2 * p for n, p in zip(spatial, pad)), (0,) * len(pad)
+    args |= {"pads": pad * 2 if any(pad) else None, "order": "NCHW"}
+    cut, clipped = counted(spatial, windows, pad, floor) != windows.out, kind == "Max" and empty
+    made = b.op(f"{kind}Pool", x, "" if cut or clipped else top, **args)
     if cut:
-        b.op("Slice", made, top, starts=(0, 0, 0, 0), ends=(-1, -1, *sizes))
+        starts, ends = (0,) * (2 + len(pad)), (-1, -1, *windows.out)
+        made = b.op("Slice", made, "" if clipped else top, starts=starts, ends=ends)
+    return b.op("Clip", made, top, min=LOWEST, max=-LOWEST) if clipped else made
+
+
+def _padded(b: Builder, x: str, pad: Axes) -> str:
+    if len(pad) == 2:
+        (ph, pw), mode = pad, {"mode": "constant", "value": 0.0, "order": "NCHW"}
+        return b.op("PadImage", x, "", pad_t=ph, pad_l=pw, pad_b=ph, pad_r=pw, **mode)
+    return b.op("CaffePad", x, "", pad=pad)
+
+
+def add_method(b: Builder, layer: Layer, windows: Windows, top: str, floor: bool = False) -> str:
+    """Add the pooling that a layer's `pool` names; the stochastic one, in tests, is sum x^2 / sum x over a window."""
+    (x,), method = layer.bottoms, layer.param.pool
+    if method != STOCHASTIC:
+        return add_pool(b, x, "Max" if method == MAX else "Average", windows, top, floor)
+    if not b.is_test:
+        what = "stochastic pooling draws random numbers in training and is not translated; use MAX or AVE"
+        raise layer.error(what, f"{layer.reference.field}.pool")
+    squares = add_pool(b, b.op("Sqr", x), "Average", windows, "", floor)
+    means = b.op("Add", [add_pool(b, x, "Average", windows, "", floor), b.constant(TINY)], "", broadcast=1)
+    return b.op("Div", [squares, means], top)
 
 
 @translates("Pooling")
 def _(layer: Layer, b: Builder) -> None:
-    param, (shape,) = layer.param, layer.bottom_shapes
-    if param.pool == param.STOCHASTIC:
-        raise layer.error(
-            "stochastic pooling draws random numbers and is not translated; use MAX or AVE", "pooling_param.pool"
-        )
-    kind = "Max" if param.pool == param.MAX else "Average"
+    p, windows = layer.param, layer.reference.windows
     if len(layer.tops) > 1:
-        _with_mask(layer, b, shape)
-    elif param.global_pooling:
+        kernel = windows.kernel
+        args = {"kernel": kernel.size, "stride": kernel.stride, "pad": kernel.pad, "size": windows.out}
+        b.op("CaffeMaxPoolMask", layer.bottoms[0], layer.tops, **args)
+    elif p.global_pooling and p.pool != STOCHASTIC:
+        kind = "Max" if p.pool == MAX else "Average"
         b.op(f"{kind}Pool", layer.bottoms[0], layer.tops[0], global_pooling=1, order="NCHW")
     else:
-        add_pool(b, layer.bottoms[0], shape, windows(layer, kind), layer.tops[0])
+        forked = layer.fork.pooling_param
+        floor = p.round_mode == p.FLOOR or (forked.HasField("ceil_mode") and not forked.ceil_mode)
+        add_method(b, layer, windows, layer.tops[0], floor)
 
 
-def windows(layer: Layer, kind: str) -> Pool:
-    """The windows that a Pooling layer's parameters describe."""
-    p = layer.param
-    kernel = (p.kernel_h, p.kernel_w) if p.HasField("kernel_h") else (p.kernel_size,) * 2
-    stride = (p.stride_h, p.stride_w) if p.HasField("stride_h") else (p.stride,) * 2
-    pad = (p.pad_h, p.pad_w) if p.HasField("pad_h") or p.HasField("pad_w") else (p.pad,) * 2
-    forked = layer.fork.pooling_param
-    floor = p.round_mode == p.FLOOR or (forked.HasField("ceil_mode") and not forked.ceil_mode)
-    return Pool(kind, kernel, stride, pad, floor)
-
-
-def _with_mask(layer: Layer, b: Builder, shape: Shape) -> None:
-    """Maximum pooling that also tells where in its plane each maximum stands."""
-    if layer.param.global_pooling:
-        pool = Pool("Max", tuple(shape[2:]))
-    else:
-        pool = windows(layer, "Max")
-    args = {"kernel": pool.kernel, "stride": pool.stride, "pad": pool.pad, "size": pool.sizes(shape)}
-    b.op("CaffeMaxPoolMask", layer.bottoms[0], list(layer.tops), **args)
+@translates("Pooling3D")
+def _(layer: Layer, b: Builder) -> None:
+    add_method(b, layer, layer.reference.windows, layer.tops[0])
 
 
 @translates("SPP")
 def _(layer: Layer, b: Builder) -> None:
-    param, (shape,) = layer.param, layer.bottom_shapes
-    kind = "Max" if param.pool == param.MAX else "Average"
-    parts = []
-    for level in range(param.pyramid_height):
-        bins = 2**level
-        kernel = tuple(math.ceil(size / bins) for size in shape[2:])
-        pad = tuple((k * bins - size + 1) // 2 for k, size in zip(kernel, shape[2:]))
-        made = b.fresh(layer.name)
-        add_pool(b, layer.bottoms[0], shape, Pool(kind, kernel, kernel, pad), made)
-        parts.append(b.op("Flatten", made, "", axis=1))
-    if len(parts) > 1:
-        b.op("Concat", parts, [layer.tops[0], ""], axis=1)
-    else:
-        b.op("Copy", parts, layer.tops[0])
+    """One level alone stays as it is; more are flattened and joined."""
+    levels, (top,) = layer.reference.levels, layer.tops
+    if len(levels) == 1:
+        add_method(b, layer, levels[0], top)
+        return
+    parts = [b.op("Flatten", add_method(b, layer, level, ""), "", axis=1) for level in levels]
+    b.op("Concat", parts, [top, ""], axis=1)

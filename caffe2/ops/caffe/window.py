@@ -1,0 +1,89 @@
+"""Caffe's layers with windows: deconvolution of any rank with dilation, maxima with their places, padding, unpooling."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from caffe2.opdef import NONE, EnforceNotMet, op
+from caffe2.ops import demand
+from caffe2.ops.caffe.automatic import differentiable
+
+LOWEST = torch.finfo(torch.float32).min
+
+
+@differentiable("CaffeDeconvolution", "X filter bias", "Y", wanted=3, types="X filter bias: floating")
+def deconvolution(
+    x: Tensor,
+    w: Tensor,
+    b: Tensor,
+    *,
+    stride: tuple[int, ...],
+    pad: tuple[int, ...],
+    dilation: tuple[int, ...],
+    group: int = 1,
+) -> Tensor:
+    """The transpose of the cross-correlation with filter as a linear map, plus bias, along any number of axes.
+
+    X: [N, C, ...]. filter: [C, M / group, ...]. bias: [M]. Y: [N, M, ...], along each axis of size
+    stride (n - 1) + dilation (k - 1) + 1 - 2 pad. stride, pad, dilation: one number an axis.
+    """
+    if x.dim() != w.dim() or x.dim() != len(stride) + 2:
+        raise EnforceNotMet(f"X and filter have {len(stride) + 2} axes, as stride says; not {x.dim()} and {w.dim()}")
+    return torch.convolution(x, w, b, stride, pad, dilation, True, (0,) * len(stride), group)
+
+
+@op("CaffeMaxPoolMask: X -> Y mask", types="X: floating", gradient=NONE)
+def max_pool_mask(
+    x: Tensor,
+    *,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    pad: tuple[int, ...],
+    size: tuple[int, ...],
+) -> tuple[Tensor, Tensor]:
+    """Maximum pooling, and where in its plane each maximum stands, as floats: y * width + x.
+
+    X: [N, C, H, W]. kernel, stride, pad: along height and width. size: that of the output. A window wholly in the
+    padding gives the lowest float32, and the place -1.
+    """
+    demand.rank(x, 4, "X")
+    need = [(size[k] - 1) * stride[k] + kernel[k] - x.shape[2 + k] - pad[k] for k in (0, 1)]
+    padded = F.pad(x, (pad[1], max(need[1], 0), pad[0], max(need[0], 0)), value=float("-inf"))
+    y, at = F.max_pool2d(padded, kernel, stride, return_indices=True)
+    y, at = y[:, :, : size[0], : size[1]], at[:, :, : size[0], : size[1]]
+    row, column = at // padded.shape[3] - pad[0], at % padded.shape[3] - pad[1]
+    empty = y == float("-inf")
+    return torch.where(empty, LOWEST, y), torch.where(empty, -1, row * x.shape[3] + column).to(x.dtype)
+
+
+@differentiable("CaffePad", "X", "Y", types="X: floating")
+def pad(x: Tensor, *, pad: tuple[int, ...]) -> Tensor:
+    """X with zeros on both sides of its last axes, as many as `pad` says for each."""
+    return F.pad(x, [p for p in reversed(pad) for _ in (0, 1)])
+
+
+@differentiable("CaffeUnpool", "X mask", "Y", types="X: floating")
+def unpool(x: Tensor, mask: Tensor, *, size: tuple[int, ...]) -> Tensor:
+    """Zeros, and each number of X at the place in its plane, row * width + column, that the mask says.
+
+    X, mask: [N, C, H, W]. Y: [N, C, *size]. Of several numbers for one place any one stays (SegNet, 2015).
+    """
+    demand.rank(x, 4, "X")
+    demand.same_shape(x, mask, "X and mask")
+    places = mask.flatten(2).long()
+    demand.in_range(places, size[0] * size[1], "mask")
+    return x.new_zeros(*x.shape[:2], size[0] * size[1]).scatter(2, places, x.flatten(2)).unflatten(2, size)
+
+
+@differentiable("CaffeInterp", "X", "Y", types="X: floating")
+def interpolate(x: Tensor, *, size: tuple[int, ...], crop: tuple[int, ...] = (0, 0)) -> Tensor:
+    """X [N, C, H, W] interpolated bilinearly to a height and width, corners on corners (DeepLab's Interp).
+
+    crop: rows and columns left out before and behind.
+    """
+    demand.rank(x, 4, "X")
+    before, behind = crop
+    inner = x[:, :, before : x.shape[2] - behind, before : x.shape[3] - behind]
+    return F.interpolate(inner, size, mode="bilinear", align_corners=True)
