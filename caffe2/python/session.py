@@ -30,9 +30,7 @@ class Session:
         return self._open
 
     @classmethod
-    def compile(
-        cls, runnable: Any, workspace_type: str | None = None, setup_net_list: Any = None
-    ) -> CompiledRunnable:
+    def compile(cls, runnable: Any, workspace_type: str | None = None, setup_net_list: Any = None) -> CompiledRunnable:
         """Make a net, step, plan, task or task group ready to be run, once for each class of sessions.
 
         `workspace_type`, a WorkspaceType, says where it runs. A step, plan or net runs in the workspace that outlives

@@ -119,7 +119,7 @@ class Net:
         """The error of operator `index`, told with its place in this net."""
         step = self.steps[index]
         self.workspace.failed_position = index
-        return located(error, step, f"operator {index} of net {self.name!r} on {step.device}")
+        return located(error, step, f"enforce failed at operator {index} of net {self.name!r} on {step.device}")
 
 
 NET_TYPES: dict[str, type[Net]] = {name: Net for name in Net.types}

@@ -133,7 +133,7 @@ class Workspace:
 
     def create_net(self, net: caffe2_pb2.NetDef, overwrite: bool = False) -> Net:
         """Make a net under its name. Raises NetError where the name is taken and may not be overwritten."""
-        if not net.name:
+        if not net.HasField("name"):
             raise NetError("a net needs a name to be created; give NetDef.name, or run it once")
         if net.name in self._nets and not overwrite:
             raise NetError(f"a net {net.name!r} exists already; pass overwrite=True to put another in its place")

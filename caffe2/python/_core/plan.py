@@ -16,9 +16,8 @@ def add_nets_in_order(step: ExecutionStep, net_list: list[str]) -> None:
     proto = step.Proto()
     for substep in step.Substeps():
         add_nets_in_order(substep, net_list)
-    for net in (*proto.network, proto.report_net):
-        if net and net not in net_list:
-            net_list.append(net)
+    reported = [proto.report_net] if proto.report_net else []
+    net_list += [net for net in dict.fromkeys([*proto.network, *reported]) if net not in net_list]
 
 
 class Plan:

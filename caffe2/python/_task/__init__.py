@@ -1,1 +1,1 @@
-"""Behind caffe2.python.task: nodes, what runs before and after, and outputs."""
+"""Behind caffe2.python.task: clusters of nodes, tasks on them, groups of tasks, and their outputs."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from typing import Any
 
 from caffe2.python import scope
 from caffe2.runtime.workspaces import workspaces
@@ -43,15 +43,9 @@ def LocalBlobs() -> list[str]:
     return workspaces.current.local_names()
 
 
-@contextmanager
-def WorkspaceGuard(workspace_name: str) -> Iterator[None]:
-    """Work on another workspace, made where there is none, within a `with` block."""
-    before = workspaces.name
-    workspaces.switch(workspace_name, True)
-    try:
-        yield
-    finally:
-        workspaces.switch(before)
+def WorkspaceGuard(workspace_name: Any) -> AbstractContextManager[None]:
+    """Work on another workspace, made where there is none, or on a Workspace object, within a `with` block."""
+    return workspaces.working_on(getattr(workspace_name, "_held", workspace_name))
 
 
 def GetNameScope() -> str:

@@ -109,12 +109,12 @@ class _Current:
 
 
 class Workspace:
-    """Named blobs and nets: an empty one of its own, or, for a workspace of the runtime, that one."""
+    """Named blobs and nets: an empty one of its own; one within another; or, for one of the runtime, that one."""
 
     current = _Current()
 
-    def __init__(self, held: runtime.Workspace | None = None) -> None:
-        self._held = runtime.Workspace() if held is None else held
+    def __init__(self, held: runtime.Workspace | Workspace | None = None) -> None:
+        self._held = held if isinstance(held, runtime.Workspace) else runtime.Workspace(held and held._held)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Workspace) and other._held is self._held
