@@ -1,0 +1,1 @@
+"""Behind caffe2.python.hypothesis_test_util: profiles, strategies and checks; needs the package hypothesis."""

@@ -1,0 +1,1 @@
+"""Models: residual and shuffle networks, and pretrained ones from the model zoo."""
