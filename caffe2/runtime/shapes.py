@@ -32,8 +32,7 @@ Table = dict[str, "Known | None"]
 
 def from_workspace(nets: Iterable[caffe2_pb2.NetDef], workspace: Workspace) -> caffe2_pb2.TensorShapes:
     """Shapes and types of the tensors in a workspace and of all that nets make of them, run in order."""
-    held = {name: _of_value(workspace.require(name).value) for name in workspace.names()}
-    return _inferred(nets, {name: known for name, known in held.items() if known})
+    return _inferred(nets, {name: _of_value(workspace.require(name).value) for name in workspace.names()})
 
 
 def from_map(

@@ -1,0 +1,1 @@
+"""Datasets: tables whose columns may be nested lists, as flat tensors with lengths, read row by row."""
