@@ -1,0 +1,1 @@
+"""Regions, boxes and keypoints of detectors."""

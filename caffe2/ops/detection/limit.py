@@ -1,0 +1,114 @@
+"""The best detections of each image: suppression class by class, and a limit over all classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import REFUSED, UNKNOWN, EnforceNotMet, Op, OutputCount, op
+from caffe2.ops import demand
+from caffe2.ops.detection.suppress import greedy, soft
+
+
+@op(
+    "BoxWithNMSLimit: scores boxes batch_splits? -> scores boxes classes batch_splits? keeps? keeps_size?",
+    gradient=REFUSED,
+    shape=UNKNOWN,
+    types="scores boxes: float",
+    arity=lambda i, o: o != 5,
+)
+class BoxWithNMSLimit(Op):
+    """The detections of each class but the background, 0, that overlap no better one of it; the best of them all.
+
+    scores R K and boxes R K*4 hold, image after image (batch_splits N counts the rows of each), the scores and boxes of
+    K classes. Of each class those scored above score_thresh are thinned out by suppression with the limit nms, and of
+    each image the detections_per_im best are left (all if it is not positive). Out come scores D, boxes D 4 and classes
+    D, by image, class and falling score; batch_splits N; keeps D (int32), the row within the image that each comes
+    from; keeps_size N K (int32), how many of each class.
+
+    soft_nms_enabled, soft_nms_method ("linear" or "gaussian"), soft_nms_sigma, soft_nms_min_score_thres: suppression
+        lowers scores instead.
+    rotated: boxes have five numbers.
+    cls_agnostic_bbox_reg: all classes share one box.
+    input_boxes_include_bg_cls, output_classes_include_bg_cls: whether class 0 is the background there; where it is not
+        the first column is that of class 1.
+    legacy_plus_one: boxes include their last pixel.
+    """
+
+    outputs: OutputCount
+    score_thresh: float = 0.05
+    nms: float = 0.3
+    detections_per_im: int = 100
+    soft_nms_enabled: bool = False
+    soft_nms_method: str = "linear"
+    soft_nms_sigma: float = 0.5
+    soft_nms_min_score_thres: float = 0.001
+    rotated: bool = False
+    cls_agnostic_bbox_reg: bool = False
+    input_boxes_include_bg_cls: bool = True
+    output_classes_include_bg_cls: bool = True
+    legacy_plus_one: bool = True
+
+    def bind(self, site: object) -> None:
+        if self.soft_nms_method not in ("linear", "gaussian"):
+            raise EnforceNotMet(f"soft_nms_method is linear or gaussian, not {self.soft_nms_method!r}")
+        self.wide = 5 if self.rotated else 4
+
+    def __call__(self, scores: Tensor, boxes: Tensor, batch_splits: Tensor | None = None) -> tuple[Tensor, ...]:
+        scores, boxes = (t.flatten(1) if t.dim() == 4 and t.shape[2:] == (1, 1) else t for t in (scores, boxes))
+        self._check(scores, boxes)
+        splits = [len(scores)] if batch_splits is None else [int(c) for c in batch_splits.tolist()]
+        if sum(splits) != len(scores) or min(splits, default=0) < 0:
+            raise EnforceNotMet(f"batch_splits {splits} do not add up to {len(scores)} rows")
+        found = [self._image(s, b) for s, b in zip(scores.split(splits), boxes.split(splits))]
+        counts = [len(f[0]) for f in found]
+        columns = [torch.cat(c) for c in zip(*found)] if found else [scores.new_empty(0)] * 5
+        sizes = columns[4].view(len(splits), -1)
+        return columns[0], columns[1], columns[2], scores.new_tensor(counts), columns[3].to(torch.int32), sizes
+
+    def _check(self, scores: Tensor, boxes: Tensor) -> None:
+        demand.rank(scores, 2, "scores")
+        demand.rank(boxes, 2, "boxes")
+        demand.same_rows(scores, boxes, "scores and boxes")
+        columns = (self._box(scores.shape[1] - 1) + 1) * self.wide
+        if boxes.shape[1] != columns:
+            raise EnforceNotMet(f"boxes has {columns} columns for {scores.shape[1]} classes, not {boxes.shape[1]}")
+
+    def _score(self, k: int) -> int:
+        return k if self.input_boxes_include_bg_cls else k - 1
+
+    def _box(self, k: int) -> int:
+        return 0 if self.cls_agnostic_bbox_reg else self._score(k)
+
+    def _image(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, ...]:
+        """The detections of one image: scores, boxes, classes, rows, and how many of each class."""
+        rows, values, classes = [scores.new_empty(0).long()], [scores.new_empty(0)], [scores.new_empty(0).long()]
+        for k in range(1, scores.shape[1]):
+            kept, lowered = self._class(scores[:, self._score(k)], self._of_class(boxes, k))
+            rows.append(kept)
+            values.append(lowered[kept])
+            classes.append(torch.full_like(kept, k))
+        row, value, of = torch.cat(rows), torch.cat(values), torch.cat(classes)
+        if 0 < self.detections_per_im < len(row):
+            best = value.argsort(descending=True, stable=True)[: self.detections_per_im]
+            best = best[of[best].argsort(stable=True)]
+            row, value, of = row[best], value[best], of[best]
+        column = (0 * of if self.cls_agnostic_bbox_reg else of - int(not self.input_boxes_include_bg_cls)) * self.wide
+        at = column[:, None] + torch.arange(self.wide, device=boxes.device)
+        sizes = torch.bincount(of, minlength=scores.shape[1]).to(torch.int32)
+        shown = (of - int(not self.output_classes_include_bg_cls)).to(scores.dtype)
+        return value, boxes[row[:, None], at], shown, row, sizes
+
+    def _of_class(self, boxes: Tensor, k: int) -> Tensor:
+        return boxes[:, self._box(k) * self.wide : (self._box(k) + 1) * self.wide]
+
+    def _class(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows kept for one class, best first, and the scores, lowered or not."""
+        which, plus = (scores > self.score_thresh).nonzero()[:, 0], int(self.legacy_plus_one)
+        if self.soft_nms_enabled:
+            gaussian, sigma = self.soft_nms_method == "gaussian", self.soft_nms_sigma
+            least = self.soft_nms_min_score_thres
+            return soft(boxes, scores, which, gaussian=gaussian, sigma=sigma, limit=self.nms, least=least, plus=plus)
+        which = which[scores[which].argsort(descending=True, stable=True)]
+        most = self.detections_per_im if self.detections_per_im > 0 else -1
+        return which[greedy(boxes[which], self.nms, most, plus)], scores
