@@ -1,4 +1,4 @@
-"""Caffe's layers with windows: deconvolution of any rank with dilation, maxima with their places, padding, unpooling."""
+"""Caffe's layers with windows: deconvolution of any rank, maxima with their places, padding, unpooling, resizing."""
 
 from __future__ import annotations
 

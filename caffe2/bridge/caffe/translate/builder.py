@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import Message
 
-from caffe2.bridge.caffe.layers import Layer, Param
+from caffe2.bridge.caffe.layers import Layer, Param, Shape
 from caffe2.opdef import lookup, make_argument
 from caffe2.proto import caffe2_pb2
 
@@ -34,6 +34,7 @@ class Translation:
     ops: list[caffe2_pb2.OperatorDef] = field(default_factory=list)
     params: dict[str, np.ndarray] = field(default_factory=dict)
     fills: list[caffe2_pb2.OperatorDef] = field(default_factory=list)  # parameters without weights: Caffe's fillers
+    inputs: dict[str, Shape | None] = field(default_factory=dict)  # what whoever runs the net feeds
 
 
 class Builder:
@@ -55,7 +56,7 @@ class Builder:
         self._add(kind, ins, [held.get(o, o) for o in outs], args)
         for name, source in held.items():
             self._add("Copy", [source], [name], {})
-        return outs[0]
+        return outs[0] if outs else ""
 
     def _add(self, kind: str, ins: list[str], outs: list[str], args: dict[str, Any]) -> None:
         made = self.made.ops

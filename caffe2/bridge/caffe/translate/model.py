@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from caffe2.bridge.caffe.errors import Problem, UntranslatableError
-from caffe2.bridge.caffe.layers import Layer
+from caffe2.bridge.caffe.layers import Layer, Shape
 from caffe2.bridge.caffe.net import Net
 from caffe2.bridge.caffe.translate.builder import Builder, Translation, translators
 from caffe2.opdef import make_argument
@@ -49,9 +49,10 @@ def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
     for name, array in made.params.items():
         init.op.append(fill(name, array))
     init.op.extend(made.fills)
-    for name, shape in net.inputs.items():
-        zeros = init.op.add(type="ConstantFill", output=[name])
-        zeros.arg.append(make_argument("shape", shape))
+    for name, shape in _inputs(net, made).items():
+        if shape is not None:
+            zeros = init.op.add(type="ConstantFill", output=[name])
+            zeros.arg.append(make_argument("shape", shape))
     init.external_output.extend(o for op in init.op for o in op.output)
     return init
 
@@ -71,7 +72,13 @@ def predict_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
     predict = caffe2_pb2.NetDef(name=net.name or "predict")
     predict.op.extend(made.ops)
     parameters = [*made.params, *(o for op in made.fills for o in op.output)]
-    predict.external_input.extend([*net.inputs, *parameters])
+    inputs = _inputs(net, made)
+    predict.external_input.extend([*inputs, *parameters])
     written = {o for op in made.ops for o in op.output}
-    predict.external_output.extend(name for name in net.outputs if name in written or name in net.inputs)
+    predict.external_output.extend(name for name in net.outputs if name in written or name in inputs)
     return predict
+
+
+def _inputs(net: Net, made: Translation) -> dict[str, Shape | None]:
+    """The blobs that are fed, and their shapes; None for what only the data tells."""
+    return {**net.inputs, **made.inputs}

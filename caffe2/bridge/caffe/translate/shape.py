@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from caffe2.bridge.caffe.layers import Layer
-from caffe2.bridge.caffe.translate.builder import Builder, filler, translates
+from caffe2.bridge.caffe.translate.builder import Builder, translates
 
 
 @translates("Concat")
@@ -96,17 +96,3 @@ def _(layer: Layer, b: Builder) -> None:
 @translates("Parameter")
 def _(layer: Layer, b: Builder) -> None:
     b.op("Copy", b.param(layer, 0, "w"), layer.tops[0])
-
-
-@translates("Input")
-def _(layer: Layer, b: Builder) -> None:
-    """Inputs are fed by whoever runs the net."""
-
-
-@translates("DummyData")
-def _(layer: Layer, b: Builder) -> None:
-
-    fillers = list(layer.param.data_filler)
-    for k, (top, shape) in enumerate(zip(layer.tops, layer.top_shapes)):
-        chosen = (fillers * len(layer.tops))[k] if len(fillers) == 1 else fillers[k] if fillers else None
-        b.made.ops.append(filler(top, shape, chosen))
