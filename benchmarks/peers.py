@@ -70,13 +70,15 @@ def mlp(sizes: tuple[int, ...] = (256, 512, 512, 10)) -> nn.Module:
 
 
 def trainer(model: nn.Module, x: Tensor, labels: Tensor, lr: float = 0.01, momentum: float = 0.9):
-    """One step of SGD with momentum on a batch, as something to call."""
+    """One step of SGD with momentum on a batch, as something to call; as in a Caffe2 net the batch gets a gradient."""
+    x.requires_grad_()
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
     loss_function = nn.CrossEntropyLoss()
     model.train()
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
+        x.grad = None
         loss_function(model(x), labels).backward()
         optimizer.step()
 
