@@ -1,11 +1,11 @@
-"""How many predictions are right."""
+"""How good predictions are: accuracy, average precision, perplexity."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from caffe2.opdef import EnforceNotMet, op
+from caffe2.opdef import EnforceNotMet, Op, Site, op
 from caffe2.ops import demand
 from caffe2.ops.loss.labels import picked
 
@@ -40,3 +40,42 @@ def multi_class_accuracy(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     sums = x.new_zeros(x.shape[1]).index_add_(0, at, right)
     amounts = x.new_zeros(x.shape[1]).index_add_(0, at, torch.ones_like(right))
     return sums / amounts.clamp_min(1), amounts.to(torch.int32)
+
+
+@op("APMeter: predictions labels -> AP", types="predictions: float, labels: int32", shape=lambda x, y, **_: x[0])
+class APMeter(Op):
+    """The average precision of every class over the last buffer_size rows, of this run and the runs before: float[D].
+
+    predictions: [N, D], scores. labels: [N, D], 1 or 0. AP = the mean, over the rows with label 1 in order of falling
+    scores, of the share of such rows so far; 0 where there is none. As in the original, the rows that a full buffer
+    gives up are those of the highest scores.
+    """
+
+    buffer_size: int = 1000
+
+    def bind(self, site: Site) -> None:
+        if self.buffer_size < 1:
+            raise EnforceNotMet(f"buffer_size is at least 1, not {self.buffer_size}")
+        self.held: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, x: Tensor, labels: Tensor) -> Tensor:
+        if x.dim() != 2 or x.shape != labels.shape:
+            raise EnforceNotMet(f"predictions and labels are both [N, D], not {[*x.shape]} and {[*labels.shape]}")
+        if self.held is not None and self.held[0].shape[1] != x.shape[1]:
+            raise EnforceNotMet(f"the runs before had {self.held[0].shape[1]} classes, this one {x.shape[1]}")
+        known, marked = self.held or (x[:0], labels[:0])
+        scores, truth = (torch.cat(pair)[-self.buffer_size :] for pair in ((known, x), (marked, labels)))
+        scores, order = torch.sort(scores, dim=0, descending=True, stable=True)
+        truth = truth.gather(0, order)
+        self.held = scores, truth
+        precision = truth.cumsum(0) / torch.arange(1, len(truth) + 1, device=x.device).unsqueeze(1)
+        right = truth == 1
+        return torch.where(right, precision, 0).sum(0) / right.sum(0).clamp_min(1)
+
+
+@op("Perplexity: probabilities -> output", types="probabilities: floating")
+def perplexity(p: Tensor) -> Tensor:
+    """The product of p[i]^(-1/N) over the N probabilities, as a scalar; 1 of none."""
+    if p.dim() != 1:
+        raise EnforceNotMet(f"probabilities are a vector, not {[*p.shape]}")
+    return torch.exp(-torch.log(p).sum() / max(len(p), 1))
