@@ -1,0 +1,1 @@
+"""Behind caffe2.python.dataio: what readers and writers do, and readers over other readers."""
