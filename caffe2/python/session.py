@@ -99,7 +99,7 @@ def _as_step(runnable: Any) -> Any:
     if not isinstance(runnable, core.Plan):
         return core.execution_step("runnable", runnable)
     steps = runnable.Steps()
-    demand(steps, f"plan {runnable.Name()} has no steps")
+    demand(steps, f"plan {runnable} has no steps")
     return steps[0] if len(steps) == 1 else steps
 
 

@@ -196,7 +196,7 @@ def timer_get(timer: Timer) -> Tensor:
     return torch.tensor(timer.elapsed("TimerGet"))
 
 
-@op("TimerGetAndEnd: timer -> nanos", shape=lambda timer: torch.empty((), dtype=torch.int64, device="meta"))
+@op("TimerGetAndEnd: timer -> nanos", shape=lambda timer: torch.empty(1, dtype=torch.int64, device="meta"))
 def timer_get_and_end(timer: Timer) -> Tensor:
-    """How long a timer has been running, int64 scalar, nanoseconds; the timer is stopped."""
-    return torch.tensor(timer.end("TimerGetAndEnd"))
+    """How long a timer has been running: int64[1], nanoseconds; the timer is stopped."""
+    return torch.tensor([timer.end("TimerGetAndEnd")])

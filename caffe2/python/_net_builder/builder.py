@@ -130,8 +130,15 @@ class NetBuilder(Builder):
         self.freeze()
         return self._children
 
+    def _finish(self) -> None:
+        """Add what is still missing, while this is the current builder."""
+
     def __exit__(self, etype: Any, *args: Any) -> None:
-        super().__exit__(etype, *args)
+        try:
+            if etype is None:
+                self._finish()
+        finally:
+            super().__exit__(etype, *args)
         if self._use_control_ops and self._children:
             children = self._take_children()
             self._children = [NetBuilder.merge_nets(children, self._lexical_scope)]

@@ -16,11 +16,9 @@ class ControlBuilder(NetBuilder):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name, _use_control_ops=True)
 
-    def __exit__(self, etype: Any, *args: Any) -> None:
-        if etype is None:
-            children = self._take_children()
-            self._build(NetBuilder.merge_nets(children, self._lexical_scope))
-        super().__exit__(etype, *args)
+    def _finish(self) -> None:
+        children = self._take_children()
+        self._build(NetBuilder.merge_nets(children, self._lexical_scope))
 
     def _build(self, body: core.Net | None) -> None:
         raise NotImplementedError

@@ -1,59 +1,20 @@
-"""Builders that become steps: loops, branches, and what runs before, after and beside a task."""
+"""Builders that become steps: loops and branches."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from caffe2.python import core, task
+from caffe2.python import core
 from caffe2.python._misuse import demand
 from caffe2.python._net_builder.builder import NetBuilder, const, current_net
-
-
-class ReporterBuilder(NetBuilder):
-    """Runs again and again while the task of `net` runs, or without a net, while the tasks of the group do."""
-
-    def __init__(self, interval_ms: int, net: core.Net | None = None, name: str | None = None) -> None:
-        super().__init__(name)
-        self._net = net
-        self.interval_ms = interval_ms
-
-    def __exit__(self, etype: Any, *args: Any) -> None:
-        if etype is None:
-            step = core.to_execution_step(self)
-            step.RunEveryMillis(self.interval_ms)
-            if self._net:
-                self._net.add_attribute(task.Task.REPORT_STEP, step)
-            else:
-                task.TaskGroup.current().report_step(step, interval_ms=self.interval_ms)
-        super().__exit__(etype, *args)
-
-
-class SetupBuilder(NetBuilder):
-    """Runs before or after a task or a group, as `type` says; an attribute of a net."""
-
-    INIT = "init"
-    EXIT = "exit"
-
-    def __init__(self, type: str, name: str | None = None) -> None:
-        super().__init__(name)
-        self.type = type
-
-    def setup(self, net: core.Net) -> core.ExecutionStep | None:
-        """The step to run before."""
-        return core.to_execution_step(self) if self.type == self.INIT else None
-
-    def exit(self, net: core.Net) -> core.ExecutionStep | None:
-        """The step to run after."""
-        return core.to_execution_step(self) if self.type == self.EXIT else None
 
 
 class RunOnce(NetBuilder):
     """Runs once, although its step, as any that may be stopped, is a loop."""
 
-    def __exit__(self, etype: Any, *args: Any) -> None:
-        if etype is None and self._stop_blob is not None:
-            NetBuilder.current().stop_if(const(True))
-        super().__exit__(etype, *args)
+    def _finish(self) -> None:
+        if self._stop_blob is not None:
+            self.stop_if(const(True))
 
 
 class StopGuard(RunOnce):
@@ -69,11 +30,10 @@ class StopGuard(RunOnce):
         self._stopped = const(True, blob_out=self._stopped)
         return self
 
-    def __exit__(self, etype: Any, *args: Any) -> None:
-        if etype is None:
-            self._ran = True
-            const(False, blob_out=self._stopped)
-        super().__exit__(etype, *args)
+    def _finish(self) -> None:
+        self._ran = True
+        const(False, blob_out=self._stopped)
+        super()._finish()
 
     def has_stopped(self) -> core.BlobReference:
         """The blob that is true once this was stopped before its end."""
@@ -102,10 +62,9 @@ class Loop(NetBuilder):
             self.stop_if(current_net().GE([self._iter, self._num_iters]))
         return self
 
-    def __exit__(self, etype: Any, *args: Any) -> None:
-        if etype is None and self._num_iters is not None:
+    def _finish(self) -> None:
+        if self._num_iters is not None:
             self.current_net().Add([self._iter, self._inc], [self._iter])
-        super().__exit__(etype, *args)
 
 
 class RunIf(RunOnce):
