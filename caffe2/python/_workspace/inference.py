@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from caffe2.opdef import element_type
+from caffe2.opdef import EnforceNotMet, element_type
 from caffe2.proto import caffe2_pb2
 from caffe2.python._misuse import demand
 from caffe2.python._workspace.names import message
@@ -38,15 +38,30 @@ def InferShapesAndTypes(
     return {s.name: list(s.dims) for s in known}, {s.name: s.data_type for s in known}
 
 
-def FillRandomNetworkInputs(net: Any, input_dims: Sequence[Sequence[int]], input_types: Sequence[str]) -> None:
-    """Feed the external inputs of a net, in order, with reals from [0, 1), or integers 0 or 1, of given shapes."""
-    names = message(net, caffe2_pb2.NetDef).external_input
-    demand(
-        len(names) == len(input_dims) == len(input_types), f"a shape and a type are needed for each of {list(names)}"
-    )
-    for name, shape, kind in zip(names, input_dims, input_types):
-        dtype = element_type(kind).torch
-        workspaces.current.put(name, (torch.rand(tuple(shape)) * (1 if dtype.is_floating_point else 2)).to(dtype))
+def FillRandomNetworkInputs(
+    net: Any, input_dims: Sequence[Sequence[Sequence[int]]], input_types: Sequence[Sequence[str]]
+) -> None:
+    """Feed the blobs that a net reads but does not write with reals from [0, 1), or integers 0 or 1.
+
+    input_dims, input_types: shapes and element types of the inputs of each operator that reads such blobs, in order.
+    Raises EnforceNotMet unless there are as many as such operators, and as they have inputs.
+    """
+    ops = message(net, caffe2_pb2.NetDef).op
+    written = {name for op in ops for name in op.output}
+    reading = [op for op in ops if not written.issuperset(op.input)]
+    _enforce_one_each("operators", reading, input_dims, input_types)
+    for op, dims, types in zip(reading, input_dims, input_types):
+        _enforce_one_each(f"inputs of {op.type}", op.input, dims, types)
+        for name, shape, kind in zip(op.input, dims, types):
+            if name not in written:
+                dtype = element_type(kind).torch
+                value = torch.rand(tuple(shape)) * (1 if dtype.is_floating_point else 2)
+                workspaces.current.put(name, value.to(dtype))
+
+
+def _enforce_one_each(what: str, items: Sequence[Any], dims: Sequence[Any], types: Sequence[Any]) -> None:
+    if not len(items) == len(dims) == len(types):
+        raise EnforceNotMet(f"FillRandomNetworkInputs: {len(dims)} shapes, {len(types)} types, {len(items)} {what}")
 
 
 def GetOperatorCost(operator: Any, blobs: Iterable[Any]) -> Cost:
