@@ -59,6 +59,12 @@ def roi_pool(
     return (y,) if is_test else (y, torch.where(some, at, -1).to(torch.int32))
 
 
+op("RoIPoolF: X rois -> Y argmaxes", gradient="RoIPoolFGradient: X rois argmaxes dY -> dX", types="X rois: float")(
+    roi_pool
+)
+
+
+@op("RoIPoolFGradient: X rois argmaxes dY -> dX", types="X rois dY: float, argmaxes: int32")
 @op("RoIPoolGradient: X rois argmaxes dY -> dX", types="X rois dY: float, argmaxes: int32")
 def roi_pool_gradient(
     x: Tensor, rois: Tensor, argmaxes: Tensor, dy: Tensor, *, pooled_h: int = 1, pooled_w: int = 1

@@ -20,7 +20,12 @@ def _(rng):
     yield [x, ROIS[:0]], {"pooled_h": 2, "pooled_w": 3}
 
 
-@samples("RoIPoolGradient")
+@samples("RoIPoolF")
+def _(rng):
+    yield [floats(rng, 2, 3, 7, 6), ROIS], {"pooled_h": 2, "pooled_w": 3}
+
+
+@samples("RoIPoolGradient", "RoIPoolFGradient")
 def _(rng):
     at = np.array([0, 3, -1, 41, 5, 5, 0, 0], np.int32).reshape(2, 1, 2, 2)
     yield [floats(rng, 2, 1, 7, 6), ROIS[:2], at, floats(rng, 2, 1, 2, 2)], {"pooled_h": 2, "pooled_w": 2}
