@@ -106,8 +106,19 @@ def _private(d: OpDef, op: caffe2_pb2.OperatorDef, body: Callable) -> Callable:
             return body
         if len(d.header.outputs) == 1 and not d.header.outputs.run:
             return lambda *xs: _own(body(*xs), xs)
-        return lambda *xs: tuple(_own(y, xs) for y in body(*xs))
+        given = _arranged(d, list(op.input))
+        over = [given.index(name) if name in given else None for name in op.output]
+        return lambda *xs: tuple(
+            y if k is not None and _within(y, xs[k]) else _own(y, xs) for y, k in zip(body(*xs), over)
+        )
     return body
+
+
+def _within(y: Any, x: Any) -> bool:
+    """Whether y is x or a view of it."""
+    if not isinstance(y, torch.Tensor) or not isinstance(x, torch.Tensor):
+        return y is x
+    return y is x or (y._is_view() and y._base is (x._base if x._is_view() else x))
 
 
 def _kept(d: OpDef, op: caffe2_pb2.OperatorDef) -> set[int]:

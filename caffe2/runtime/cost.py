@@ -26,6 +26,8 @@ def operator_cost(op: caffe2_pb2.OperatorDef, values: Sequence[Any]) -> Cost:
     Raises EnforceNotMet where the shapes contradict the operator.
     """
     metas = [v.to("meta") if isinstance(v, torch.Tensor) else None for v in values]
+    if FLOPS.get(op.type) is _convolution:
+        metas = _fitted(op, metas)
     if len(metas) != len(op.input):
         raise EnforceNotMet(f"{op.type}: {len(metas)} blobs are given for its {len(op.input)} inputs")
     outputs = [meta for meta in infer(op, metas) if meta is not None]
@@ -33,6 +35,17 @@ def operator_cost(op: caffe2_pb2.OperatorDef, values: Sequence[Any]) -> Cost:
     count = FLOPS.get(op.type)
     known = [meta for meta in metas if meta is not None]
     return Cost(count(known, outputs) if count and outputs and len(known) == len(metas) else 0, written)
+
+
+def _fitted(op: caffe2_pb2.OperatorDef, metas: list) -> list:
+    """X with as many channels as the filter takes: the original asks them to agree when it runs, not before."""
+    arguments = {a.name: a for a in op.arg}
+    axis = -1 if "order" in arguments and arguments["order"].s == b"NHWC" else 1
+    if any(meta is None or meta.dim() < 2 for meta in metas[:2]):
+        return metas
+    shape = list(metas[0].shape)
+    shape[axis] = metas[1].shape[axis] * (arguments["group"].i if "group" in arguments else 1)
+    return [metas[0].new_empty(shape), *metas[1:]]
 
 
 def _product(x: Metas, y: Metas) -> int:
