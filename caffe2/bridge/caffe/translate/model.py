@@ -59,12 +59,27 @@ def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
 
 def fill(name: str, array: np.ndarray) -> caffe2_pb2.OperatorDef:
     """The operator that fills a blob with an array."""
-    kinds = {"i": "GivenTensorIntFill", "f": "GivenTensorFill"}
-    op = caffe2_pb2.OperatorDef(type=kinds[array.dtype.kind], output=[name])
+    integers = array.dtype.kind == "i"
+    op = caffe2_pb2.OperatorDef(type="GivenTensorIntFill" if integers else "GivenTensorFill", output=[name])
     op.arg.append(make_argument("shape", array.shape))
     values = op.arg.add(name="values")
-    (values.ints if array.dtype.kind == "i" else values.floats).extend(array.ravel().tolist())
+    if integers:
+        values.ints.extend(array.ravel().tolist())
+    else:
+        values.MergeFromString(_packed(_FLOATS, array.astype("<f4", copy=False).tobytes()))
     return op
+
+
+_FLOATS = caffe2_pb2.Argument.DESCRIPTOR.fields_by_name["floats"].number
+
+
+def _packed(number: int, content: bytes) -> bytes:
+    """The wire form of a repeated field of fixed size: read at once, where a list would make an object of each."""
+    size, length = len(content), bytearray([number << 3 | 2])
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    return bytes(length) + bytes([size]) + content
 
 
 def predict_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
