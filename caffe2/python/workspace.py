@@ -92,8 +92,11 @@ from caffe2.python._workspace.timing import (
     ClearGlobalNetObserver,
     GetStats,
 )
+from caffe2.python._workspace.transforms import ApplyTransform, ApplyTransformIfFaster
 
 __all__ = [
+    "ApplyTransform",
+    "ApplyTransformIfFaster",
     "BenchmarkNet",
     "BenchmarkNetOnce",
     "Blobs",
