@@ -92,12 +92,9 @@ from caffe2.python._workspace.timing import (
     ClearGlobalNetObserver,
     GetStats,
 )
-from caffe2.python._workspace.transform import ApplyTransform, ApplyTransformIfFaster
 from caffe2.python._workspace.transforms import ApplyTransform, ApplyTransformIfFaster
 
 __all__ = [
-    "ApplyTransform",
-    "ApplyTransformIfFaster",
     "ApplyTransform",
     "ApplyTransformIfFaster",
     "BenchmarkNet",
