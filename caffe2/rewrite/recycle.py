@@ -37,7 +37,7 @@ def recycle(
 
     Two blobs share where every operator that uses the one must have run before the other is first written: by the
     dependencies of the net, which holds for every executor, or with `in_order` by the order of its operators. Results
-    that nothing reads, and blobs of the net's inputs and outputs, keep their names.
+    that nothing reads, inputs and outputs of the net, and blobs of nets within If, While and the like keep their names.
 
     positions: the operators to look at, all by default. scope: comes before the new names, __m0_shared and so on.
     shapes: of blobs; those nearest in size share first.
@@ -46,34 +46,38 @@ def recycle(
     for op in net.op:
         if op.type in registry:
             verify(op)
-    uses, writers = _users(net.op)
+    users, first_writer = _users(net.op)
     before = _before(net.op, in_order)
-    chosen = range(len(net.op)) if positions is None else sorted(positions)
-    names = set(shareable).difference(net.external_input, net.external_output)
+    chosen = set(range(len(net.op)) if positions is None else positions)
+    names = set(shareable).difference(net.external_input, net.external_output, *map(_held, net.op))
     slots: list[Slot] = []
-    placed: set[str] = set()
-    for position in chosen:
-        op = net.op[position]
-        for name in dict.fromkeys(op.output):
-            first = name in writers and writers[name] == position
-            if name not in names or name in placed or not first or not _lives(name, position, uses, before, chosen):
-                continue
-            placed.add(name)
-            _place(name, uses[name], before[position], _device(op), _size(name, shapes), slots)
-    return _renamed(net, _new_names(slots, scope, uses))
+    for name, position in first_writer.items():
+        if name not in names or not _enclosed(users[name], before, chosen):
+            continue
+        bits = sum(1 << k for k in users[name])
+        _place(name, bits, before[position], _device(net.op[position]), _size(name, shapes), slots)
+    return _renamed(net, _new_names(slots, scope, users))
 
 
-def _users(ops: Sequence[caffe2_pb2.OperatorDef]) -> tuple[dict[str, int], dict[str, int]]:
-    """For each blob, the operators that read or write it as a set of bits; and the first to touch it, if it writes it."""
-    uses: defaultdict[str, int] = defaultdict(int)
+def _users(ops: Sequence[caffe2_pb2.OperatorDef]) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """The operators that read or write each blob; and for those that begin with a write the first, in that order."""
+    users: defaultdict[str, list[int]] = defaultdict(list)
     first_writer: dict[str, int] = {}
     for position, op in enumerate(ops):
-        for name in op.output:
-            if not uses[name] and name not in op.input:
+        for name in dict.fromkeys(op.output):
+            if name not in users and name not in op.input:
                 first_writer[name] = position
-        for name in (*op.input, *op.output):
-            uses[name] |= 1 << position
-    return uses, first_writer
+        for name in {*op.input, *op.output}:
+            users[name].append(position)
+    return users, first_writer
+
+
+def _held(op: caffe2_pb2.OperatorDef) -> set[str]:
+    """The blobs named in the nets that an operator holds; a recurrent network's are renamed with the others."""
+    if op.type.startswith("RecurrentNetwork"):
+        return set()
+    inner = [each for arg in op.arg for net in (arg.n, *arg.nets) for each in net.op]
+    return {name for each in inner for name in {*each.input, *each.output} | _held(each)}
 
 
 def _before(ops: Sequence[caffe2_pb2.OperatorDef], in_order: bool) -> list[int]:
@@ -89,22 +93,22 @@ def _before(ops: Sequence[caffe2_pb2.OperatorDef], in_order: bool) -> list[int]:
     return before
 
 
-def _lives(name: str, position: int, uses: Mapping[str, int], before: Sequence[int], chosen: Collection[int]) -> bool:
-    """Whether a blob is read after it is made, by none but operators that come after and are looked at."""
-    others = [k for k in range(position + 1, uses[name].bit_length()) if uses[name] >> k & 1]
-    return bool(others) and all(before[k] >> position & 1 and k in chosen for k in others)
+def _enclosed(users: Sequence[int], before: Sequence[int], chosen: set[int]) -> bool:
+    """Whether a blob, once made, is used again, and by none but chosen operators that come after its maker."""
+    maker, *others = users
+    return bool(others) and chosen.issuperset(users) and all(before[k] >> maker & 1 for k in others)
 
 
-def _place(name: str, users: int, before: int, device: Device, size: int, slots: list[Slot]) -> None:
+def _place(name: str, bits: int, before: int, device: Device, size: int, slots: list[Slot]) -> None:
     """Put a blob into the slot that fits best of those that are free, or into one of its own."""
     free = [slot for slot in slots if slot.device == device and not slot.users & ~before]
     if free:
         slot = min(free, key=lambda s: (abs(s.size - size), -len(s.names)))
         slot.names.append(name)
-        slot.users |= users
+        slot.users |= bits
         slot.size = max(slot.size, size)
     else:
-        slots.append(Slot([name], users, device, size))
+        slots.append(Slot([name], bits, device, size))
 
 
 def _device(op: caffe2_pb2.OperatorDef) -> Device:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from caffe2.opdef import gradient_ops
 from caffe2.proto import caffe2_pb2
 from caffe2.python._core.devices import InferOpBlobDevices
+from caffe2.rewrite.recycle import recycle
 from caffe2.runtime import observe
 from caffe2.runtime.functions import functions
 from caffe2.runtime.workspaces import workspaces
@@ -100,3 +101,47 @@ class DummyName:
             if name not in self._used:
                 self._used.add(name)
                 return name
+
+
+def _names(given: Iterable[str | bytes]) -> set[str]:
+    return {name.decode() if isinstance(name, bytes) else str(name) for name in given}
+
+
+def memonger_compute_blob_recycling_for_dag(
+    net: bytes,
+    heads: Sequence[str | bytes],
+    op_indices: Sequence[int],
+    shareable: Iterable[str | bytes],
+    namescope: str | bytes,
+    dont_share: Iterable[str | bytes],
+    blob_shapes: Mapping[str, Sequence[int]],
+) -> bytes:
+    """A serialized net in which shareable blobs, of operators that depend on `heads`, share names."""
+    definition = caffe2_pb2.NetDef.FromString(net)
+    reached = _reached(definition, _names(heads), op_indices)
+    shared = _names(shareable) - _names(dont_share)
+    (scope,) = _names([namescope])
+    return recycle(definition, shared, positions=reached, scope=scope, shapes=blob_shapes).SerializeToString()
+
+
+def _reached(net: caffe2_pb2.NetDef, heads: set[str], op_indices: Iterable[int]) -> list[int]:
+    """The operators at `op_indices` that read one of `heads`, or what such an operator makes."""
+    blobs, reached = set(heads), []
+    for position in sorted(op_indices):
+        if not blobs.isdisjoint(net.op[position].input):
+            reached.append(position)
+            blobs.update(net.op[position].output)
+    return reached
+
+
+def memonger_optimize_inference_net(net: bytes, static_blobs: Iterable[str | bytes]) -> bytes:
+    """A serialized net in which blobs share names by the order of operators; as it is where that order is not kept.
+
+    So it is, too, with recurrent networks in it, or where it shares blobs already.
+    """
+    definition = caffe2_pb2.NetDef.FromString(net)
+    recurrent = any(op.type == "RecurrentNetwork" for op in definition.op)
+    blobs = {name for op in definition.op for name in op.output}
+    if definition.type not in ("", "simple") or recurrent or any(name.startswith("__m") for name in blobs):
+        return net
+    return recycle(definition, blobs - _names(static_blobs), in_order=True).SerializeToString()
