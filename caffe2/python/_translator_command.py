@@ -9,15 +9,23 @@ from pathlib import Path
 
 from caffe2.bridge.caffe import errors
 from caffe2.bridge.caffe.net import Net, read_net
+from caffe2.bridge.caffe.page import page
 from caffe2.bridge.caffe.translate import translate
 from caffe2.bridge.caffe.verify import verify
 from caffe2.opdef import EnforceNotMet
+from caffe2.proto import caffe2_pb2
 
 EXAMPLES = """examples:
   translate a model, verify it, and write init_net.pb and predict_net.pb here
     python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel
   write into a folder, for images of another size
     python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --out nets --input_dims 1 3 320 320
+  make it faster: batch normalization goes into the weights
+    python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --fold_batch_norm
+  keep the proof as a page, the net drawn
+    python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --report report.html
+
+exit status: 0 done; 1 a blob differs from Caffe's; 2 the model cannot be read or translated
 """
 
 
@@ -36,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, default=Path(), help="folder to write into")
     p.add_argument("--remove_legacy_pad", action="store_true", help="replace Caffe's padding by explicit padding")
     p.add_argument("--input_dims", nargs="+", type=int, default=[], help="shape of the input, instead of the file's")
+    p.add_argument("--fold_batch_norm", action="store_true", help="put batch normalization and scales into weights")
+    p.add_argument("--report", type=Path, metavar="FILE.html", help="write the verification as a page")
     p.add_argument("--phase", choices=("TEST", "TRAIN"), default="TEST")
     p.add_argument("--level", type=int, default=0)
     p.add_argument("--stage", action="append", default=[], help="a stage of the net's state; may be repeated")
@@ -61,17 +71,22 @@ def _run(a: argparse.Namespace) -> int:
     net = _read(a)
     for note in net.notes:
         print(f"note: {note}")
-    init_net, predict_net = translate(net)
+    init_net, predict_net = translate(net, fold_batch_norm=a.fold_batch_norm)
     a.out.mkdir(parents=True, exist_ok=True)
     for path, made in ((a.out / a.init_net, init_net), (a.out / a.predict_net, predict_net)):
         path.write_bytes(made.SerializeToString())
         print(f"wrote {path} ({len(made.op)} operators)")
     (a.out / f"{a.predict_net}txt").write_text(str(predict_net))
-    wanted = a.verify if a.verify is not None else a.caffemodel is not None
-    if not wanted:
-        return 0
+    wanted = a.verify if a.verify is not None else a.caffemodel is not None or a.report is not None
+    return _verified(net, init_net, predict_net, a.report) if wanted else 0
+
+
+def _verified(net: Net, init_net: caffe2_pb2.NetDef, predict_net: caffe2_pb2.NetDef, path: Path | None) -> int:
     report = verify(net, init_net, predict_net)
     print(report.table())
+    if path is not None:
+        path.write_text(page(net, report), encoding="utf-8")
+        print(f"wrote {path}")
     print("verified: every blob is Caffe's" if report.passed else "NOT verified: see above")
     return 0 if report.passed else 1
 

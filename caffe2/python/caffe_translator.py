@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from google.protobuf.message import Message
@@ -42,13 +42,17 @@ def translate_files(
     phase: str = "TEST",
     level: int = 0,
     stages: Iterable[str] = (),
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    fold_batch_norm: bool = False,
 ) -> tuple[caffe2_pb2.NetDef, caffe2_pb2.NetDef]:
     """The init net and the predict net of a Caffe model, of any generation of files.
 
+    input_shapes: shapes of inputs, instead of the file's. fold_batch_norm: put batch normalization and scales into
+    the weights of the convolutions before them.
     Raises TranslatorError: a file that cannot be read, a net that Caffe refuses, what has no translation.
     """
-    net = read_net(prototxt, caffemodel, phase=phase, level=level, stages=tuple(stages))
-    return translate(net, TranslatorRegistry.custom())
+    net = read_net(prototxt, caffemodel, phase=phase, level=level, stages=tuple(stages), input_shapes=input_shapes)
+    return translate(net, TranslatorRegistry.custom(), fold_batch_norm=fold_batch_norm)
 
 
 class TranslatorRegistry:

@@ -20,7 +20,8 @@ ONE_BOTTOM: dict[str, tuple[tuple[int, ...], list[str]]] = {
         IMAGE,
         [
             "convolution_param { num_output: 6 kernel_size: 3 pad: 1 stride: 2 group: 2 }",
-            "convolution_param { num_output: 2 kernel_h: 3 kernel_w: 2 pad_h: 2 pad_w: 0 stride_h: 1 stride_w: 2 bias_term: false }",
+            "convolution_param { num_output: 2 kernel_h: 3 kernel_w: 2 pad_h: 2 pad_w: 0 bias_term: false }",
+            "convolution_param { num_output: 2 kernel_size: 3 stride_h: 1 stride_w: 2 }",
             "convolution_param { num_output: 2 kernel_size: 3 hole: 2 }",
             "convolution_param { num_output: 2 kernel_size: 3 dilation: 2 axis: 1 }",
             "convolution_param { num_output: 2 kernel_size: 2 axis: 2 }",
@@ -112,7 +113,7 @@ ONE_BOTTOM: dict[str, tuple[tuple[int, ...], list[str]]] = {
         ],
     ),
     "MVN": (ROWS, ["", "mvn_param { across_channels: true }", "mvn_param { normalize_variance: false }"]),
-    "Softmax": (IMAGE, ["softmax_param { axis: %d }" % axis for axis in (0, 1, -1)]),
+    "Softmax": (IMAGE, [f"softmax_param {{ axis: {axis} }}" for axis in (0, 1, -1)]),
     "ReLU": (IMAGE, ["", "relu_param { negative_slope: 0.2 }"]),
     "ReLU6": (IMAGE, [""]),
     "PReLU": (IMAGE, ["", "prelu_param { channel_shared: true }"]),
@@ -169,7 +170,7 @@ ONE_BOTTOM: dict[str, tuple[tuple[int, ...], list[str]]] = {
             "reshape_param { shape { dim: 1 } axis: -1 num_axes: 0 }",
         ],
     ),
-    "Tile": (IMAGE, ["tile_param { axis: %d tiles: 3 }" % axis for axis in (0, 1, -1)]),
+    "Tile": (IMAGE, [f"tile_param {{ axis: {axis} tiles: 3 }}" for axis in (0, 1, -1)]),
     "Permute": (IMAGE, ["permute_param { order: 0 order: 2 order: 3 order: 1 }", "permute_param { order: 3 }"]),
     "ShuffleChannel": (IMAGE, ["shuffle_channel_param { group: 2 }"]),
     "Interp": (
@@ -220,16 +221,36 @@ MANY: list[tuple[str, dict[str, tuple[int, ...]], str]] = [
     ("LSTM", {"x": (4, 2, 3), "cont": (4, 2)}, "recurrent_param { num_output: 3 }"),
     ("LSTM", {"x": (4, 2, 3, 2), "cont": (4, 2), "s": (2, 5)}, "recurrent_param { num_output: 3 }"),
     ("RNN", {"x": (4, 2, 3), "cont": (4, 2), "s": (2, 5)}, "recurrent_param { num_output: 3 }"),
-    ("PriorBox", {"a": IMAGE, "b": (1, 3, 70, 60)}, "prior_box_param { min_size: 9 max_size: 20 aspect_ratio: 2 clip: true }"),
+    (
+        "PriorBox",
+        {"a": IMAGE, "b": (1, 3, 70, 60)},
+        "prior_box_param { min_size: 9 max_size: 20 aspect_ratio: 2 clip: true }",
+    ),
     ("PriorBox", {"a": IMAGE, "b": (1, 3, 70, 60)}, "prior_box_param { min_size: 9 step: 8 img_size: 64 offset: 0.3 }"),
     ("ROIPooling", {"a": IMAGE, "rois": (3, 5)}, "roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.5 }"),
     ("ROIPooling", {"a": IMAGE, "rois": (3, 5, 1, 1)}, "roi_pooling_param { pooled_h: 2 pooled_w: 2 }"),
-    ("PSROIPooling", {"a": IMAGE, "rois": (3, 5)}, "psroi_pooling_param { spatial_scale: 0.5 output_dim: 1 group_size: 2 }"),
+    (
+        "PSROIPooling",
+        {"a": IMAGE, "rois": (3, 5)},
+        "psroi_pooling_param { spatial_scale: 0.5 output_dim: 1 group_size: 2 }",
+    ),
     ("Interp", {"a": IMAGE, "b": (1, 1, 9, 5)}, ""),
-    ("DetectionOutput", {"moves": (2, 24), "scores": (2, 18), "priors": (1, 2, 24)}, "detection_output_param { num_classes: 3 code_type: CENTER_SIZE keep_top_k: 4 }"),
-    ("DetectionOutput", {"moves": (2, 72), "scores": (2, 18), "priors": (1, 2, 24)}, "detection_output_param { num_classes: 3 share_location: false nms_param { top_k: 3 eta: 0.9 } confidence_threshold: 0.2 }"),
-    ("Proposal", {"scores": (1, 18, 3, 4), "moves": (1, 36, 3, 4), "info": (1, 3)}, "proposal_param { post_nms_topn: 7 min_size: 2 }"),
-]  # fmt: skip
+    (
+        "DetectionOutput",
+        {"moves": (2, 24), "scores": (2, 18), "priors": (1, 2, 24)},
+        "detection_output_param { num_classes: 3 code_type: CENTER_SIZE keep_top_k: 4 }",
+    ),
+    (
+        "DetectionOutput",
+        {"moves": (2, 72), "scores": (2, 18), "priors": (1, 2, 24)},
+        "detection_output_param { num_classes: 3 share_location: false nms_param { top_k: 3 eta: 0.9 } }",
+    ),
+    (
+        "Proposal",
+        {"scores": (1, 18, 3, 4), "moves": (1, 36, 3, 4), "info": (1, 3)},
+        "proposal_param { post_nms_topn: 7 min_size: 2 }",
+    ),
+]
 TOPS = {("Slice", ""): 2}
 
 
@@ -306,7 +327,8 @@ def test_in_place(tmp_path: Path, kind: str, shapes: dict[str, tuple[int, ...]],
 
 def test_unpooling_after_a_pooling_with_a_mask(tmp_path: Path) -> None:
     text = inputs(x=(2, 3, 6, 8)) + (
-        'layer { name: "p" type: "Pooling" bottom: "x" top: "y" top: "mask" pooling_param { kernel_size: 2 stride: 2 } }'
+        'layer { name: "p" type: "Pooling" bottom: "x" top: "y" top: "mask"'
+        " pooling_param { kernel_size: 2 stride: 2 } }"
         'layer { name: "u" type: "Upsample" bottom: "y" bottom: "mask" top: "z" upsample_param { scale: 2 } }'
     )
     whole = net(tmp_path, text)

@@ -6,41 +6,56 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from caffe2.bridge.caffe.errors import Problem, UntranslatableError
+from caffe2.bridge.caffe.errors import LayerError, Problem, UntranslatableError
 from caffe2.bridge.caffe.layers import Layer, Shape
 from caffe2.bridge.caffe.net import Net
 from caffe2.bridge.caffe.translate.builder import Builder, Translation, translators
+from caffe2.bridge.caffe.translate.fold import fold
 from caffe2.opdef import make_argument
 from caffe2.proto import caffe2_pb2
 
 Custom = Mapping[str, Callable[[Layer, Builder], None]]
 
 
-def translate(net: Net, custom: Custom | None = None) -> tuple[caffe2_pb2.NetDef, caffe2_pb2.NetDef]:
+def translate(
+    net: Net, custom: Custom | None = None, *, fold_batch_norm: bool = False
+) -> tuple[caffe2_pb2.NetDef, caffe2_pb2.NetDef]:
     """The init net, which fills the parameters, and the predict net, of a Caffe net.
 
     custom: translators of a user's own, by layer type; they come before those of this package.
+    fold_batch_norm: put batch normalization and scales into the weights of the convolutions before them.
     Raises UntranslatableError, listing every layer and field that cannot be translated.
     """
     made = add_layers(net, custom or {})
+    if fold_batch_norm:
+        fold(made)
     return init_net(net, made), predict_net(net, made)
 
 
 def add_layers(net: Net, custom: Custom) -> Translation:
     """The operators and parameters of every layer of a net."""
     net.require(custom)
-    known = {**translators, **custom}
-    missing = [
-        Problem(k.name, k.type, "", k.position_of("type"), f"no translator is registered for {k.type} layers")
-        for k in net.layers
-        if k.type not in known
-    ]
-    if missing:
-        raise UntranslatableError(missing)
     build = Builder([*net.shapes, *net.inputs], is_test=net.phase == "TEST")
-    for layer in net.layers:
-        known[layer.type](layer, build)
+    problems = [problem for layer in net.layers if (problem := _add(layer, build, custom))]
+    if problems:
+        raise UntranslatableError(problems)
     return build.made
+
+
+def _add(layer: Layer, build: Builder, custom: Custom) -> Problem | None:
+    """Translate a layer; what is wrong where it cannot be."""
+    translator = custom.get(layer.type) or translators.get(layer.type)
+    if translator is None:
+        what = f"no translator is registered for {layer.type} layers"
+        return Problem(layer.name, layer.type, "", layer.position_of("type"), what)
+    if not layer.checked and layer.type not in custom:
+        what = "the shapes of its bottoms are not known; give the shapes of the inputs, or the files of the data layers"
+        return Problem(layer.name, layer.type, "", layer.position, what)
+    try:
+        translator(layer, build)
+    except LayerError as error:
+        return Problem(layer.name, layer.type, error.field, error.position, error.what)
+    return None
 
 
 def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
