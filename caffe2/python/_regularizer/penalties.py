@@ -86,7 +86,7 @@ class L0ApproxNorm(Regularizer):
 
 
 class L1NormTrimmed(Regularizer):
-    """reg_lambda sum |p| over all elements but the k of largest magnitude. Yun, Zheng et al., 2019."""
+    """reg_lambda sum |p| over all elements but the k of largest magnitude, of each row. Yun, Zheng et al., 2019."""
 
     def __init__(self, reg_lambda: float, k: int) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class ElasticNet(Regularizer):
 
 
 class ElasticNetL1NormTrimmed(Regularizer):
-    """l1 sum |p| over all elements but the k of largest magnitude, plus l2 sum p^2."""
+    """l1 sum |p| over all elements but the k of largest magnitude, of each row, plus l2 sum p^2."""
 
     def __init__(self, l1: float, l2: float, k: int) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ def _norm(net: core.Net, param: Blob, p: int, factor: float, suffix: str) -> Blo
 
 
 def _trimmed_l1(net: core.Net, param: Blob, output: Blob, k: int, factor: float) -> Blob:
-    """factor times the sum of all magnitudes but the k largest, in the blob `output`."""
+    """factor times the sum of all magnitudes but the k largest of each row, in the blob `output`."""
     magnitudes = net.Abs([param], [net.NextScopedBlob("abs")])
     total = net.SumElements([magnitudes], [net.NextScopedBlob("sum_abs")], average=False)
     largest, _, _ = net.TopK([magnitudes], [net.NextScopedBlob(name) for name in ("topk", "id", "flat_id")], k=k)

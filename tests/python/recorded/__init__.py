@@ -1,0 +1,1 @@
+"""Nets recorded from the original, and the programs that make them."""
