@@ -94,8 +94,9 @@ def test_a_workspace_of_its_own(workspace):
     assert workspace.net_names() == []
 
 
-def test_workspaces_are_numbered_beside_a_node_id(workspace, note):
+def test_workspaces_are_numbered_beside_a_node_id(workspace, note, monkeypatch):
     seen = []
+    monkeypatch.setattr(functions, "show_workspace", lambda shown: shown)
     workspace.feed("NODE_ID", np.array(3, dtype=np.int32))
     look = note("look", lambda ws: seen.append(int(ws.fetch("GLOBAL_WORKSPACE_ID"))), takes_workspace=True)
     inner = step("in", nets="look", create_workspace=True)
