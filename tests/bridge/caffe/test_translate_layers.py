@@ -28,6 +28,8 @@ ONE_BOTTOM: dict[str, tuple[tuple[int, ...], list[str]]] = {
             "convolution_param { num_output: 2 kernel_size: 8 stride: 3 }",
         ],
     ),
+    "ConvolutionDepthwise": (IMAGE, ["convolution_param { num_output: 8 kernel_size: 3 pad: 1 }"]),
+    "DeconvolutionDepthwise": (IMAGE, ["convolution_param { num_output: 4 kernel_size: 4 stride: 2 pad: 1 }"]),
     "DepthwiseConvolution": (IMAGE, ["convolution_param { num_output: 4 kernel_size: 3 }"]),
     "Deconvolution": (
         IMAGE,
@@ -112,6 +114,7 @@ ONE_BOTTOM: dict[str, tuple[tuple[int, ...], list[str]]] = {
             "norm_param { across_spatial: false channel_shared: false scale_filler { value: 20 } }",
         ],
     ),
+    "NormalizeBBox": (IMAGE, ["normalize_bbox_param { channel_shared: false scale_filler { value: 20 } }"]),
     "MVN": (ROWS, ["", "mvn_param { across_channels: true }", "mvn_param { normalize_variance: false }"]),
     "Softmax": (IMAGE, [f"softmax_param {{ axis: {axis} }}" for axis in (0, 1, -1)]),
     "ReLU": (IMAGE, ["", "relu_param { negative_slope: 0.2 }"]),
