@@ -6,6 +6,7 @@ from caffe2.proto import caffe2_pb2
 from caffe2.rewrite.registry import named
 
 
+@named("AddNNPACK")
 @named("ConvToNNPack")
 def nnpack_engine(net: caffe2_pb2.NetDef) -> None:
     """Have every convolution on the CPU ask for the engine NNPACK."""
