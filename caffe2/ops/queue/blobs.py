@@ -61,6 +61,11 @@ def queue_of(value: Any, width: int | None = None) -> BlobsQueue:
     return value
 
 
+def copies(blobs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Blobs with storage of their own: whoever writes the blobs that were put in a queue does not change the record."""
+    return tuple(b.clone() if isinstance(b, Tensor) else b.copy() if isinstance(b, np.ndarray) else b for b in blobs)
+
+
 def _closed(waited: str) -> OperatorFailed:
     return OperatorFailed(f"the queue was closed, or time was up, while waiting for {waited}")
 
@@ -82,13 +87,12 @@ def create_blobs_queue(
     "EnqueueBlobs: queue *blobs -> *blobs",
     inplace="blobs => blobs",
     blocking=True,
-    shares=True,
     gradient=NONE,
     like="blobs",
 )
 def enqueue_blobs(queue: BlobsQueue, *blobs: Any) -> tuple[Any, ...]:
     """Append one record, waiting while the queue is full. Fails where the queue is closed."""
-    if not queue_of(queue, len(blobs)).put(blobs):
+    if not queue_of(queue, len(blobs)).put(copies(blobs)):
         raise _closed("room")
     return blobs
 
@@ -115,13 +119,12 @@ def close_blobs_queue(queue: BlobsQueue) -> None:
     "SafeEnqueueBlobs: queue *blobs -> *blobs status",
     inplace="blobs => blobs",
     blocking=True,
-    shares=True,
     gradient=NONE,
     shape=UNKNOWN,
 )
 def safe_enqueue_blobs(queue: BlobsQueue, *blobs: Any) -> tuple[Any, ...]:
     """Append one record, waiting while the queue is full; status: whether it was closed instead, a bool scalar."""
-    return (*blobs, torch.tensor(not queue_of(queue, len(blobs)).put(blobs)))
+    return (*blobs, torch.tensor(not queue_of(queue, len(blobs)).put(copies(blobs))))
 
 
 @op("SafeDequeueBlobs: queue -> *blobs status", blocking=True, shape=UNKNOWN, gradient=NONE)

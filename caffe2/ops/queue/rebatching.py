@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import NONE, UNKNOWN, EnforceNotMet, OperatorFailed, OutputCount, op
+from caffe2.ops.queue.blobs import copies
 
 
 class RebatchingQueue:
@@ -64,6 +65,7 @@ def enqueue(queue: RebatchingQueue, *tensors: Any, enqueue_batch: bool = False) 
     """Append one element, a tensor a blob; with enqueue_batch one for every row. Fails where the queue is closed."""
     if len(tensors) != queue.width:
         raise EnforceNotMet(f"the queue holds elements of {queue.width} blobs, and the operator has {len(tensors)}")
+    tensors = copies(tensors)
     rows = [tensors]
     if enqueue_batch:
         if any(t.ndim == 0 or len(t) != len(tensors[0]) for t in tensors):

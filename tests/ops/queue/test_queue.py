@@ -11,6 +11,8 @@ import torch
 from caffe2.opdef import EnforceNotMet, OperatorFailed
 from caffe2.ops.queue.blobs import BlobsQueue
 from caffe2.ops.queue.rebatching import RebatchingQueue
+from caffe2.runtime.workspace import Workspace
+from tests.runtime.nets import operator
 from tests.sample import Sample, floats, samples
 
 
@@ -129,3 +131,13 @@ def test_rebatching_gives_fewer_elements_once_closed(run):
     assert run("DequeueRebatchingQueue", lambda: queue, num_elements=9).shape == (3, 2)
     with pytest.raises(OperatorFailed):
         run("EnqueueRebatchingQueue", lambda: queue, np.zeros(2, np.float32), outputs=0)
+
+
+def test_records_do_not_change_with_the_blob():
+    workspace = Workspace()
+    workspace.run_operator_once(operator("CreateBlobsQueue", "", "queue", capacity=2))
+    workspace.feed("x", np.zeros(2))
+    workspace.run_operator_once(operator("EnqueueBlobs", "queue x", "x"))
+    workspace.find("x").value.add_(1)
+    workspace.run_operator_once(operator("DequeueBlobs", "queue", "y"))
+    assert workspace.fetch("y").tolist() == [0, 0]
