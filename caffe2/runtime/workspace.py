@@ -122,14 +122,20 @@ class Workspace:
 
     def bind_net(self, net: caffe2_pb2.NetDef) -> Net:
         """A net bound to this workspace, without a name in it. A net that cannot be bound leaves no blob behind."""
-        with self._lock:
-            before = set(self._cells)
-            try:
-                return make_net(net, self)
-            except Exception:
-                for name in set(self._cells) - before:
-                    del self._cells[name]
-                raise
+        with self._lock, self._as_it_was():
+            return make_net(net, self)
+
+    @contextmanager
+    def _as_it_was(self) -> Iterator[None]:
+        """Where what is done within fails, take out the blobs that it made and never filled."""
+        before = set(self._cells)
+        try:
+            yield
+        except Exception:
+            for name in set(self._cells) - before:
+                if (cell := self._cells.get(name)) is not None and cell.value is None:
+                    self.remove(name)
+            raise
 
     def create_net(self, net: caffe2_pb2.NetDef, overwrite: bool = False) -> Net:
         """Make a net under its name. Raises NetError where the name is taken and may not be overwritten."""
@@ -166,28 +172,24 @@ class Workspace:
             net.run()
 
     def run_net_once(self, net: caffe2_pb2.NetDef) -> None:
-        """Bind a net, run it and forget it."""
-        bound = self.bind_net(net)
-        try:
-            bound.run()
-        finally:
-            bound.close()
+        """Bind a net, run it and forget it. A failure leaves no empty blob behind."""
+        with self._as_it_was():
+            bound = self.bind_net(net)
+            try:
+                bound.run()
+            finally:
+                bound.close()
 
     def run_operator_once(self, op: caffe2_pb2.OperatorDef) -> None:
-        """Bind one operator, run it and forget it. One that cannot be bound leaves no blob behind."""
-        before = {n for n in op.output if n in self}
-        try:
+        """Bind one operator, run it and forget it. A failure leaves no empty blob behind."""
+        with self._as_it_was():
             step = bind(op, self)
-        except Exception:
-            for name in set(op.output) - before:
-                self.remove(name)
-            raise
-        try:
-            step.checked()
-        except Exception as error:
-            raise located(error, step, f"on {step.device}") from error.__cause__
-        finally:
-            step.close()
+            try:
+                step.checked()
+            except Exception as error:
+                raise located(error, step, f"on {step.device}") from error.__cause__
+            finally:
+                step.close()
 
 
 class Changes:
