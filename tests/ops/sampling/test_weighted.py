@@ -36,6 +36,6 @@ def test_weights_say_how_often(run):
 
 def test_impossible_weights_are_refused(run):
     with pytest.raises(EnforceNotMet, match="negative"):
-        run("WeightedSample", np.array([[1, -1]], np.float32))
+        run("WeightedSample", np.array([[1, -1]], np.float32), outputs=1)
     with pytest.raises(EnforceNotMet, match="both"):
         run("WeightedMultiSampling", np.ones(2, np.float32), np.ones(2, np.float32), num_samples=1)
