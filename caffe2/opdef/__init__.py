@@ -1,6 +1,6 @@
 """The operator contract: one definition says everything there is to say about an operator."""
 
-from caffe2.opdef.arguments import Arg, DType, OutputCount, Site
+from caffe2.opdef.arguments import Arg, DType, OutputCount, Reals, Site
 from caffe2.opdef.backward import Gradient, gradient_ops, make_argument
 from caffe2.opdef.definition import (
     NONE,
@@ -46,6 +46,7 @@ __all__ = [
     "OpDef",
     "OperatorFailed",
     "OutputCount",
+    "Reals",
     "SchemaError",
     "Site",
     "UnknownOperator",

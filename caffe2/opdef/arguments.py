@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NewType, Protocol
 
+import numpy as np
 import torch
 from google.protobuf import text_format
 
@@ -21,6 +22,9 @@ DType = torch.dtype | type
 
 OutputCount = NewType("OutputCount", int)
 """Annotation of a parameter that is no argument: how many outputs this one operator has."""
+
+Reals = NewType("Reals", np.ndarray)
+"""Annotation of an argument of very many floats, such as weights: the body gets a float32 array of them."""
 
 
 class Site(Protocol):
@@ -108,6 +112,15 @@ def _run(field: str, one: Callable, kind: Callable) -> Callable:
     return read
 
 
+def _reals(a: caffe2_pb2.Argument) -> np.ndarray:
+    """Floats off the wire form, where each stands behind one byte: a list would make an object of every one."""
+    head = len(caffe2_pb2.Argument(name=a.name).SerializeToString())
+    wire = np.frombuffer(a.SerializeToString(), np.uint8)[head:]
+    if not a.floats or len(wire) != 5 * len(a.floats):
+        return np.array(_run("floats", _real, float)(a), np.float32)
+    return np.ascontiguousarray(wire.reshape(-1, 5)[:, 1:]).view("<f4").ravel()
+
+
 READERS: dict[Any, Callable[[caffe2_pb2.Argument], Any]] = {
     int: _whole,
     float: _real,
@@ -118,6 +131,7 @@ READERS: dict[Any, Callable[[caffe2_pb2.Argument], Any]] = {
     caffe2_pb2.NetDef: _net,
     tuple[int, ...]: _run("ints", _whole, int),
     tuple[float, ...]: _run("floats", _real, float),
+    Reals: _reals,
     tuple[str, ...]: _run("strings", lambda a: _bytes(a).decode(), bytes.decode),
     tuple[bytes, ...]: _run("strings", _bytes, bytes),
     tuple[caffe2_pb2.NetDef, ...]: _run("nets", _net, lambda n: n),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caffe2.opdef import NONE, STRING, UNKNOWN, DType, EnforceNotMet, Site, op, shape
+from caffe2.opdef import NONE, STRING, UNKNOWN, DType, EnforceNotMet, Reals, Site, op, shape
 from caffe2.ops.fill.sizes import Fill, inferred
 
 
@@ -137,7 +137,7 @@ def _given(kind: torch.dtype) -> Callable:
         def __call__(self, x: Tensor | None = None) -> Tensor:
             return shaped(self.held, self.sizes(x)).clone()
 
-    Given.__annotations__ = {"values": tuple[float, ...] if kind.is_floating_point else tuple[int, ...], "dtype": Any}
+    Given.__annotations__ = {"values": Reals if kind.is_floating_point else tuple[int, ...], "dtype": Any}
     Given.dtype = None
     return Given
 
