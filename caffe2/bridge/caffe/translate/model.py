@@ -62,7 +62,7 @@ def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
     """Fills every parameter, and gives every input a blob of zeros of its shape."""
     init = caffe2_pb2.NetDef(name=f"{net.name}_init")
     for name, array in made.params.items():
-        init.op.append(fill(name, array))
+        fill(init.op.add(), name, array)
     init.op.extend(made.fills)
     for name, shape in _inputs(net, made).items():
         if shape is not None:
@@ -72,29 +72,30 @@ def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
     return init
 
 
-def fill(name: str, array: np.ndarray) -> caffe2_pb2.OperatorDef:
-    """The operator that fills a blob with an array."""
+def fill(op: caffe2_pb2.OperatorDef, name: str, array: np.ndarray) -> None:
+    """Make of an empty operator the one that fills a blob with an array."""
     integers = array.dtype.kind == "i"
-    op = caffe2_pb2.OperatorDef(type="GivenTensorIntFill" if integers else "GivenTensorFill", output=[name])
+    op.type = "GivenTensorIntFill" if integers else "GivenTensorFill"
+    op.output.append(name)
     op.arg.append(make_argument("shape", array.shape))
     values = op.arg.add(name="values")
     if integers:
         values.ints.extend(array.ravel().tolist())
     else:
-        values.MergeFromString(_packed(_FLOATS, array.astype("<f4", copy=False).tobytes()))
-    return op
+        values.MergeFromString(_packed(_FLOATS, np.ascontiguousarray(array, "<f4")))
 
 
 _FLOATS = caffe2_pb2.Argument.DESCRIPTOR.fields_by_name["floats"].number
 
 
-def _packed(number: int, content: bytes) -> bytes:
+def _packed(number: int, content: np.ndarray) -> bytes:
     """The wire form of a repeated field of fixed size: read at once, where a list would make an object of each."""
-    size, length = len(content), bytearray([number << 3 | 2])
+    size, length = content.nbytes, bytearray([number << 3 | 2])
     while size > 127:
         length.append(size & 127 | 128)
         size >>= 7
-    return bytes(length) + bytes([size]) + content
+    length.append(size)
+    return b"".join((length, content.reshape(-1).view(np.uint8)))
 
 
 def predict_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
