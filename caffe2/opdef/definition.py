@@ -64,6 +64,7 @@ class OpDef:
     same: tuple[tuple[str, ...], ...] = ()  # groups of inputs of one shape and element type
     engines: frozenset[str] = frozenset()
     kernels: dict[str, Callable] = field(default_factory=dict)  # faster twins by device type or engine
+    twins: dict[Callable, dict[str, Arg]] = field(default_factory=dict)  # the arguments of each of these
     arity: Callable[[int, int], bool] | None = None  # what the header cannot say about counts
     doc: str = ""
     differs: str = ""  # how this operator differs from the original's
@@ -76,9 +77,13 @@ class OpDef:
         """The body that serves a device type and an engine."""
         return self.kernels.get(engine) or self.kernels.get(device) or self.body
 
-    def arguments(self, op: caffe2_pb2.OperatorDef) -> dict[str, Any]:
-        """The declared arguments that `op` gives, read."""
-        return read_arguments(self.args.values(), op.arg, str(self.header))
+    def declared(self, body: Callable | None = None) -> dict[str, Arg]:
+        """The arguments that a body declares: a twin's are its own."""
+        return self.twins.get(body, self.args)
+
+    def arguments(self, op: caffe2_pb2.OperatorDef, body: Callable | None = None) -> dict[str, Any]:
+        """The arguments that a body declares and `op` gives, read."""
+        return read_arguments(self.declared(body).values(), op.arg, str(self.header))
 
 
 class Op:
@@ -204,13 +209,17 @@ def gradient(*names: str) -> Callable:
 
 
 def kernel(name: str, where: str) -> Callable:
-    """Register the body below as a twin of an operator for a device type ("cuda") or an engine ("DNNLOWP")."""
+    """Register the body below as a twin of an operator for a device type ("cuda") or an engine ("DNNLOWP").
+
+    It declares its own arguments. An engine's twin looks at the element types of its inputs by itself.
+    """
 
     def attach(body: Callable) -> Callable:
-        parameters, _ = _signature(body)
+        parameters, args = _signature(body)
         definition = lookup(name)
         _agree(definition.header, parameters)
         definition.kernels[where] = body
+        definition.twins[body] = args
         return body
 
     return attach

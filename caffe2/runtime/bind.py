@@ -79,14 +79,16 @@ def bind(op: caffe2_pb2.OperatorDef, workspace: Workspace, device: caffe2_pb2.De
         kernel = guarded(kernel, op.type)
     parameters = _arranged(d, inputs)
     run = _closure(d, kernel, parameters, outputs)
-    return Step(run, _checked(d, inputs, run), op, d, inputs, outputs, kernel, parameters, place.device)
+    engine = flags.engine(op, d, place.device.type)
+    checked = _checked(d, inputs, run, typed=not engine)
+    return Step(run, checked, op, d, inputs, outputs, kernel, parameters, place.device)
 
 
 def instantiate(d: OpDef, place: Any) -> Callable:
     """The body of an operator with its arguments frozen and its set-up done."""
     body = d.kernel(place.device.type, flags.engine(place.op, d, place.device.type))
-    given = d.arguments(place.op)
-    given |= {a.name: INJECTED[a.type](place) for a in d.args.values() if a.injected}
+    given = d.arguments(place.op, body)
+    given |= {a.name: INJECTED[a.type](place) for a in d.declared(body).values() if a.injected}
     if not isinstance(body, type):
         return partial(body, **given) if given else body
     one = body(**given)
@@ -198,14 +200,18 @@ def _many(k: Callable, i: list, o: list[Blob] | None) -> Callable[[], None]:
     return run
 
 
-def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None]) -> Callable[[], None]:
-    """The closure behind a look at what its inputs hold: presence, and the element types the operator takes."""
+def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None], *, typed: bool) -> Callable[[], None]:
+    """The closure behind a look at what its inputs hold: presence, and the element types the operator takes.
+
+    typed: whether the types, and which inputs agree, are looked at; an engine's twin does so by itself.
+    """
     bound = d.header.inputs.assign(inputs)
-    typed = [(slot, cell, kinds) for slot, kinds in d.types.items() for cell in _cells(bound[slot])]
+    slots = [(slot, cell, kinds) for slot, kinds in d.types.items() for cell in _cells(bound[slot])] if typed else []
     agreeing = [
         ([cell for slot in group for cell in _cells(bound[slot])], shaped)
         for groups, shaped in ((d.paired, False), (d.same, True))
         for group in groups
+        if typed
     ]
 
     def checked() -> None:
@@ -213,7 +219,7 @@ def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None]) -> Callable[
             for cell in inputs:
                 if cell.value is None:
                     raise MissingBlob(f"{d.header}\n  the blob {cell.name!r} holds nothing yet")
-        for slot, cell, kinds in typed:
+        for slot, cell, kinds in slots:
             held = element(cell.value)
             if held not in kinds:
                 known = " ".join(sorted("string" if t is STRING else str(t)[6:] for t in kinds))
