@@ -23,7 +23,7 @@ def differentiable(name: str, inputs: str, outputs: str, wanted: int = 1, **face
     arrows = f"{name}Gradient: {inputs} d{top} -> {slopes}"
 
     def define(body: Callable) -> Callable:
-        op(f"{name}: {inputs} -> {outputs}", gradient=arrows, **facets)(body)
+        op(f"{name}: {inputs} -> {outputs}", **{"gradient": arrows, **facets})(body)
         op(arrows, doc=f"The gradient of {name}, by automatic differentiation.")(_backward(body, wanted))
         return body
 
@@ -32,7 +32,7 @@ def differentiable(name: str, inputs: str, outputs: str, wanted: int = 1, **face
 
 def _backward(body: Callable, wanted: int) -> Callable:
     def backward(*inputs: Tensor, **arguments: Any) -> Any:
-        *given, slope = inputs
+        *given, slope = [x for one in inputs for x in (one if isinstance(one, tuple) else (one,))]
         leaves = [x.detach().requires_grad_() for x in given[:wanted]]
         with torch.enable_grad():
             found = body(*leaves, *given[wanted:], **arguments)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from caffe2.opdef import NONE, EnforceNotMet, op
+from caffe2.opdef import NONE, EnforceNotMet, Gradient, NoGradient, op
+from caffe2.ops.caffe.automatic import differentiable
 
 
 def lstm_step(cell: Tensor, gates: Tensor, go: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,6 +32,15 @@ def lstm_unit(cell: Tensor, gates: Tensor, cont: Tensor) -> tuple[Tensor, Tensor
     return lstm_step(cell, gates, cont.unsqueeze(-1))
 
 
+def _gradient(arrows: str) -> Callable[[Gradient], None]:
+    def derive(g: Gradient) -> None:
+        if g.arg("static", False):
+            raise NoGradient("a static input of a recurrent layer is not trained: its weights would get no gradient")
+        g.op(arrows)
+
+    return derive
+
+
 def _more(more: tuple[Tensor, ...], static: bool, states: int) -> tuple[Tensor | None, Tensor | None, list[Tensor]]:
     """The static input and its weights, and the states at first."""
     if len(more) - 2 * static not in (0, states):
@@ -37,7 +49,14 @@ def _more(more: tuple[Tensor, ...], static: bool, states: int) -> tuple[Tensor |
     return fixed, w_fixed, [state[0] for state in more[2 * static :]]
 
 
-@op("CaffeLSTM: X cont w b w_hidden *more -> Y last_hidden? last_cell?", types="X cont: floating", gradient=NONE)
+@differentiable(
+    "CaffeLSTM",
+    "X cont w b w_hidden *more",
+    "Y last_hidden? last_cell?",
+    wanted=5,
+    types="X cont: floating",
+    gradient=_gradient("CaffeLSTMGradient: X cont w b w_hidden *more dY -> dX dcont dw db dw_hidden"),
+)
 def lstm(
     x: Tensor, cont: Tensor, w: Tensor, b: Tensor, w_hidden: Tensor, *more: Tensor, static: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,7 +75,16 @@ def lstm(
     return torch.stack(out), h[None].clone(), c[None]
 
 
-@op("CaffeRNN: X cont w b w_hidden w_out b_out *more -> Y last_hidden?", types="X cont: floating", gradient=NONE)
+@differentiable(
+    "CaffeRNN",
+    "X cont w b w_hidden w_out b_out *more",
+    "Y last_hidden?",
+    wanted=7,
+    types="X cont: floating",
+    gradient=_gradient(
+        "CaffeRNNGradient: X cont w b w_hidden w_out b_out *more dY -> dX dcont dw db dw_hidden dw_out db_out"
+    ),
+)
 def rnn(
     x: Tensor,
     cont: Tensor,

@@ -10,6 +10,9 @@ from caffe2.opdef import EnforceNotMet
 from caffe2.ops.caffe.recurrent import lstm, rnn
 from tests.sample import Sample, floats, samples
 
+STATIC = {"gradient": "a static input is not trained"}
+TOPS = {"gradient": "gradients come from Y alone, not from the last states"}
+
 
 def weights(rng: np.random.Generator, rows: int, hidden: int = 3) -> list[np.ndarray]:
     return [floats(rng, rows, 4), floats(rng, rows), floats(rng, rows, hidden)]
@@ -20,22 +23,27 @@ def _(rng):
     yield [floats(rng, 1, 2, 3), floats(rng, 1, 2, 12), np.array([[0, 1]], np.float32)], {}
 
 
-@samples("CaffeLSTM")
+@samples("CaffeLSTM", "CaffeLSTMGradient")
 def _(rng):
     x, cont = floats(rng, 5, 2, 4), np.array([[0, 0], [1, 1], [1, 0], [1, 1], [0, 1]], np.float32)
     state = [floats(rng, 1, 2, 3), floats(rng, 1, 2, 3)]
     static = [floats(rng, 2, 6), floats(rng, 12, 6)]
-    yield [x, cont, *weights(rng, 12)], {}
-    yield Sample("CaffeLSTM", (x.reshape(5, 2, 2, 2), cont, *weights(rng, 12), *state))
-    yield Sample("CaffeLSTM", (x, cont, *weights(rng, 12), *static, *state), {"static": 1}, outputs=1)
+    plain = [x, cont, *weights(rng, 12)]
+    yield Sample("CaffeLSTM", tuple(plain), outputs=1)
+    yield Sample("CaffeLSTMGradient", (*plain, floats(rng, 5, 2, 3)))
+    yield Sample("CaffeLSTM", (x.reshape(5, 2, 2, 2), cont, *weights(rng, 12), *state), except_=TOPS)
+    yield Sample("CaffeLSTM", (x, cont, *weights(rng, 12), *static, *state), {"static": 1}, outputs=1, except_=STATIC)
 
 
-@samples("CaffeRNN")
+@samples("CaffeRNN", "CaffeRNNGradient")
 def _(rng):
     x, cont = floats(rng, 3, 2, 4), np.array([[0, 0], [1, 1], [1, 0]], np.float32)
     out = [floats(rng, 3, 3), floats(rng, 3)]
-    yield [x, cont, *weights(rng, 3), *out], {}
-    yield [x, cont, *weights(rng, 3), *out, floats(rng, 2, 6), floats(rng, 3, 6), floats(rng, 1, 2, 3)], {"static": 1}
+    plain = [x, cont, *weights(rng, 3), *out]
+    yield Sample("CaffeRNN", tuple(plain), outputs=1)
+    yield Sample("CaffeRNNGradient", (*plain, floats(rng, 3, 2, 3)))
+    static = [floats(rng, 2, 6), floats(rng, 3, 6), floats(rng, 1, 2, 3)]
+    yield Sample("CaffeRNN", (*plain, *static), {"static": 1}, except_=STATIC)
 
 
 def drawn(*shape: int) -> torch.Tensor:

@@ -80,7 +80,8 @@ def _regions(layer: Layer, b: Builder) -> list[str]:
 def _(layer: Layer, b: Builder) -> None:
     p = layer.param
     args = {"pooled_h": p.pooled_h, "pooled_w": p.pooled_w, "spatial_scale": p.spatial_scale, "order": "NCHW"}
-    b.op("RoIPool", _regions(layer, b), layer.tops, is_test=1, **args)
+    places = [] if b.is_test else [b.fresh(f"{layer.name}_argmaxes")]
+    b.op("RoIPool", _regions(layer, b), [*layer.tops, *places], is_test=int(b.is_test), **args)
 
 
 @translates("PSROIPooling")
