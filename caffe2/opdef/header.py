@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from caffe2.opdef.errors import SchemaError
 
@@ -117,6 +117,7 @@ class Header:
         return f"{self.name}: {self.inputs} -> {self.outputs}".replace(":  ->", ": ->").rstrip()
 
 
+@cache
 def parse(text: str) -> Header:
     """Parse `Name: inputs -> outputs`."""
     name, colon, rest = text.partition(":")

@@ -8,7 +8,7 @@ import sys
 Place = tuple[str, int, str]
 """A file, a line and a function."""
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_HERE = os.path.dirname(__file__) + os.sep
 
 
 def user_stack() -> list[Place]:
@@ -17,7 +17,7 @@ def user_stack() -> list[Place]:
     Read off the frames: no source file is opened, which costs on a network drive.
     """
     frame = sys._getframe(1)
-    while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(_HERE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
     stack = []
     while frame is not None:
