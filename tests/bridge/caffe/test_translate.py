@@ -146,6 +146,16 @@ def test_a_translator_of_ones_own_comes_first(tmp_path: Path) -> None:
     assert "ReLU" in translators
 
 
+def test_layers_behind_one_of_ones_own_need_no_shapes(tmp_path: Path) -> None:
+    text = inputs(x=(2, 3)) + 'layer { name: "m" type: "Mine" bottom: "x" top: "y" }'
+    text += 'layer { name: "r" type: "ReLU" bottom: "y" top: "z" }'
+    own = {"Mine": lambda layer, b: b.op("Negative", layer.bottoms[0], layer.tops[0])}
+    assert [op.type for op in translate(net(tmp_path, text), own)[1].op] == ["Negative", "Relu"]
+    text += 'layer { name: "s" type: "Softmax" bottom: "z" top: "p" }'
+    with pytest.raises(UntranslatableError, match='"s".*shapes of its bottoms'):
+        translate(net(tmp_path, text), own)
+
+
 def test_the_training_loss_of_ssd_is_refused(tmp_path: Path) -> None:
     text = inputs(a=(1, 8), b=(1, 4), c=(1, 2, 8), d=(1, 1, 1, 8)) + (
         'layer { name: "m" type: "MultiBoxLoss" bottom: "a" bottom: "b" bottom: "c" bottom: "d" top: "y"'

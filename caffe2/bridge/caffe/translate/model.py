@@ -48,13 +48,15 @@ def _add(layer: Layer, build: Builder, custom: Custom) -> Problem | None:
     if translator is None:
         what = f"no translator is registered for {layer.type} layers"
         return Problem(layer.name, layer.type, "", layer.position_of("type"), what)
-    if not layer.checked and layer.type not in custom:
-        what = "the shapes of its bottoms are not known; give the shapes of the inputs, or the files of the data layers"
-        return Problem(layer.name, layer.type, "", layer.position, what)
     try:
         translator(layer, build)
     except LayerError as error:
         return Problem(layer.name, layer.type, error.field, error.position, error.what)
+    except (TypeError, AttributeError):
+        if layer.checked:
+            raise
+        what = "the shapes of its bottoms are not known; give the shapes of the inputs, or the files of the data layers"
+        return Problem(layer.name, layer.type, "", layer.position, what)
     return None
 
 
