@@ -82,6 +82,7 @@ class Net:
                 raise type(error)(f"{error}\n  operator {index} of net {net.name!r}") from error.__cause__
         self.line = Line(self, range(len(self.steps)))
         self._seen = -1
+        self.cancelled = False
 
     def run(self) -> None:
         """Run every operator once. Raises the error of the first that fails, located."""
@@ -108,6 +109,7 @@ class Net:
 
     def cancel(self) -> None:
         """Have operators of this net that wait for others end without success: close the queues that they wait at."""
+        self.cancelled = True
         for step in self.steps:
             if step.definition.blocking:
                 for cell in step.inputs:

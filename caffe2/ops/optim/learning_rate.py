@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from caffe2.opdef import NONE, EnforceNotMet, Op, Site, op
 from caffe2.ops import demand
 from caffe2.ops.optim.policy import Plain, Traced, make_policy
+from caffe2.ops.sync.stat import PROCESS
 
 
-def _next(count: Tensor) -> Tensor:
+def _checked(count: Tensor) -> Tensor:
     demand.one_number(count, "iter")
     if demand.readable(count) and int(count) < 0:
         raise EnforceNotMet(f"iter holds {int(count)}, a negative number of iterations")
-    return count + 1
+    return count
 
 
 @op(
@@ -35,14 +38,31 @@ class Iter(Op):
         if iter is None:
             held = self._cell.value if self._cell is not None else None
             iter = held if isinstance(held, Tensor) else torch.zeros(1, dtype=torch.int64)
-        return _next(iter)
+        return _checked(iter) + 1
 
 
-@op("AtomicIter: mutex iter -> iter", inplace="iter => iter", types="iter: int64", host="iter", like="iter")
-def atomic_iter(mutex: object, iter: Tensor) -> Tensor:
-    """iter = iter + 1 while the mutex is held; it is one that CreateMutex made."""
-    with mutex:
-        return _next(iter)
+@op(
+    "AtomicIter: mutex iter -> iter",
+    inplace="iter => iter",
+    types="iter: int64",
+    host="iter",
+    like="iter",
+    mutates=True,
+)
+class AtomicIter(Op):
+    """iter = iter + 1, int64, while the mutex is held; it is one that CreateMutex made.
+
+    It adds in place: another operator may have read the blob before it waited for the mutex. The statistics of the
+    process count it as atomic_iter/stats/<iter>/num_iter.
+    """
+
+    def bind(self, site: Site) -> None:
+        self._counted = f"atomic_iter/stats/{site.inputs[1]}/num_iter"
+
+    def __call__(self, mutex: Any, iter: Tensor) -> Tensor:
+        with mutex:
+            PROCESS.add(self._counted, 1)
+            return _checked(iter).add_(1)
 
 
 @op(

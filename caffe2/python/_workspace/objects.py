@@ -17,6 +17,7 @@ from caffe2.runtime import blob as runtime_blob
 from caffe2.runtime import net as runtime_net
 from caffe2.runtime import workspace as runtime
 from caffe2.runtime.access import TensorCPU
+from caffe2.runtime.errors import NetError
 from caffe2.runtime.functions import functions
 from caffe2.runtime.plan import run_plan
 from caffe2.runtime.predictor import Predictor as RuntimePredictor
@@ -75,8 +76,11 @@ class Net:
         self._net = net
 
     def run(self) -> None:
-        """Run every operator once."""
+        """Run every operator once. Raises NetError where the run was cancelled meanwhile."""
+        self._net.cancelled = False
         self._net.run()
+        if self._net.cancelled:
+            raise NetError(f"the run of net {self._net.name!r} was cancelled")
 
     def cancel(self) -> None:
         """Have operators that wait at queues wait no longer."""
