@@ -10,7 +10,13 @@ from caffe2.opdef import UNKNOWN, Op, OutputCount, op
 from caffe2.ops import demand
 
 
-@op("Unique: indices -> unique_indices remapping?", types="indices: index", shape=UNKNOWN)
+def _shapes(indices: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    if indices is None:
+        return None, None
+    return (indices if indices.numel() < 2 else None), indices.new_empty(indices.shape, dtype=torch.int32)
+
+
+@op("Unique: indices -> unique_indices remapping?", types="indices: index", shape=_shapes)
 class Unique(Op):
     """The distinct elements of a vector, ascending, and for each of its elements the place of its like, int32."""
 
