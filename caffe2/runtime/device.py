@@ -22,10 +22,13 @@ TORCH_NAMES = {
 
 
 def torch_device(option: caffe2_pb2.DeviceOption) -> torch.device:
-    """The torch device that a DeviceOption names. Raises EnforceNotMet for a type that torch does not have."""
+    """The torch device that a DeviceOption names. Raises EnforceNotMet for a type or a number that is not here."""
     name = TORCH_NAMES.get(option.device_type)
     if name is None:
         raise EnforceNotMet(f"the device type {option.device_type} is not known; known are {sorted(TORCH_NAMES)}")
+    if name == "cuda" and option.device_id >= torch.cuda.device_count():
+        have = f"there are {torch.cuda.device_count()} of them here"
+        raise EnforceNotMet(f"the GPU number {option.device_id} is asked for, from 0 on, and {have}")
     return CPU if name == "cpu" else torch.device(name, option.device_id)
 
 
