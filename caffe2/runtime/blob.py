@@ -11,7 +11,7 @@ import torch
 class Blob:
     """A named cell. `value` is a tensor, an array of byte strings, an Int8Tensor, any object, or None while empty."""
 
-    __slots__ = ("name", "value")
+    __slots__ = ("__weakref__", "name", "value")
 
     def __init__(self, name: str, value: Any = None) -> None:
         self.name, self.value = name, value

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 
@@ -31,13 +32,15 @@ class Workspace:
     ) -> None:
         self.root = root if root is not None else parent.root if parent else "."
         self._cells: dict[str, Blob] = {}
+        self._removed: WeakValueDictionary[str, Blob] = WeakValueDictionary()  # those that nets still hold
         self._nets: dict[str, Net] = {}
         self._parent = parent if forwarded is None else None
         self._lock = threading.RLock()
         self.changes = parent.changes if parent else Changes()
         self.failed_position = 0  # of the operator that failed last, in its net
+        self._shared: set[str] = set()  # names of cells that are another workspace's
         for name, source in (forwarded or {}).items():
-            self._cells[name] = parent.require(source)
+            self.share(name, parent.require(source))
 
     # Blobs
 
@@ -65,7 +68,7 @@ class Workspace:
         found = self.find(name)
         if found is None:
             with self._lock:
-                found = self._cells.setdefault(name, Blob(name))
+                found = self._cells.setdefault(name, self._removed.pop(name, None) or Blob(name))
         return found
 
     def local(self, name: str) -> Blob:
@@ -84,6 +87,7 @@ class Workspace:
     def share(self, name: str, cell: Blob) -> None:
         """Make a name mean a cell of another workspace."""
         self._cells[name] = cell
+        self._shared.add(name)
 
     def feed(self, name: str, value: Any, device: torch.device = CPU) -> None:
         """Put a value into a blob, made where there is none. Arrays and tensors are copied to `device`."""
@@ -104,8 +108,16 @@ class Workspace:
         return to_python(cell.value)
 
     def remove(self, name: str) -> bool:
-        """Take a blob out of the workspace; whether there was one."""
-        return self._cells.pop(name, None) is not None
+        """Take a blob out of the workspace; whether there was one. Nets find it empty, until it is made again."""
+        with self._lock:
+            cell = self._cells.pop(name, None)
+            if cell is None:
+                return False
+            if name not in self._shared:
+                cell.value = None
+                self._removed[name] = cell
+        self.changes.fed()
+        return True
 
     def reset(self) -> None:
         """Take out every blob and every net; whoever waits at a queue in a blob is woken."""

@@ -134,7 +134,8 @@ def CreateBlob(name: Any) -> bool:
 
 def ResetBlob(name: Any) -> None:
     """Empty a blob; it stays. Raises MissingBlob where there is none."""
-    workspaces.current.require(str(name)).value = None
+    workspaces.current.require(str(name))
+    workspaces.current.put(str(name), None)
 
 
 def RemoveBlob(name: Any) -> bool:
