@@ -1,6 +1,7 @@
 """Workspaces: cells by name, and the nets that hold them."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -76,6 +77,7 @@ def test_whoever_waits_is_woken_when_a_workspace_is_emptied(workspace):
 
     thread = threading.Thread(target=wait)
     thread.start()
+    time.sleep(0.05)
     workspace.reset()
     thread.join(20)
     assert len(errors) == 1 and workspace.names() == [] and workspace.net_names() == []
