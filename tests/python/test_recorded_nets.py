@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.python.recorded import nets
+from tests.python.recorded import layers, nets, text
 
 
-def _recorded() -> dict[str, list[str]]:
-    text = Path(nets.__file__).with_suffix(".txt").read_text()
-    blocks = (block.rstrip("\n").split("\n") for block in text.split("== ")[1:])
-    return {name: lines for name, *lines in blocks}
+def _recorded(module: ModuleType) -> dict[str, list[str]]:
+    blocks = Path(module.__file__).with_suffix(".txt").read_text().split("== ")[1:]
+    return {name: lines for name, *lines in (block.rstrip("\n").split("\n") for block in blocks)}
 
 
-RECORDED = _recorded()
+RECORDED = {module: _recorded(module) for module in (nets, layers)}
 
 
-def test_every_program_is_recorded() -> None:
-    assert list(nets.PROGRAMS) == list(RECORDED)
+@pytest.mark.parametrize("module", RECORDED, ids=lambda module: module.__name__)
+def test_every_program_is_recorded(module: ModuleType) -> None:
+    assert list(module.PROGRAMS) == list(RECORDED[module])
 
 
-@pytest.mark.parametrize("name", nets.PROGRAMS)
-def test_nets_equal_the_originals(name: str) -> None:
-    assert nets.run(name) == RECORDED[name]
+@pytest.mark.parametrize("module, name", [(module, name) for module in RECORDED for name in module.PROGRAMS])
+def test_nets_equal_the_originals(module: ModuleType, name: str) -> None:
+    assert text.run(module.PROGRAMS, name) == RECORDED[module][name]

@@ -1,11 +1,4 @@
-"""Programs that build nets, and the nets as text.
-
-Run by the original, `python tests/python/recorded/nets.py > tests/python/recorded/nets.txt` records its nets.
-"""
-
-import zlib
-
-import numpy as np
+"""Programs that build models by brew, and train them."""
 
 from caffe2.proto import caffe2_pb2
 from caffe2.python import brew, cnn, core, optimizer, regularizer
@@ -18,43 +11,12 @@ from caffe2.python.modeling.get_entry_from_blobs import GetEntryFromBlobs
 from caffe2.python.modeling.gradient_clipping import GradientClipping
 from caffe2.python.models import resnet, shufflenet
 from caffe2.python.optimizer_context import UseOptimizer
+from tests.python.recorded.text import model, net, record
 
 FP16 = initializers.PseudoFP16Initializer
 GPU = core.DeviceOption(caffe2_pb2.CUDA, 1)
 
 PROGRAMS = {}
-
-
-def argument(arg):
-    field, value = next(((f.name, v) for f, v in arg.ListFields() if f.name != "name"), ("none", ""))
-    values = list(value) if field in ("ints", "floats", "strings") else [value]
-    shown = [f"{v:g}" if field in ("f", "floats") else v.decode() if isinstance(v, bytes) else str(v) for v in values]
-    return f"{arg.name}={field}:{','.join(shown)}"
-
-
-def operator(op):
-    device = op.device_option
-    where = f"@{device.device_type}.{device.device_id}" if op.HasField("device_option") else ""
-    extra = "".join("!" + e for e in device.extra_info)
-    engine = "#" + op.engine if op.HasField("engine") else ""
-    arguments = " {" + " ".join(map(argument, op.arg)) + "}" if op.arg else ""
-    return f"{op.type}{engine}{where}{extra}: {' '.join(op.input)} -> {' '.join(op.output)}{arguments}"
-
-
-def net(proto):
-    lines = [operator(op) for op in proto.op]
-    lines.append("in: " + " ".join(proto.external_input))
-    if proto.external_output:
-        lines.append("out: " + " ".join(proto.external_output))
-    if len(lines) > 24:
-        return [f"{len(lines)} lines, crc32 {zlib.crc32(chr(10).join(lines).encode()):08x}"]
-    return lines
-
-
-def model(m):
-    blobs = (("params", m.params), ("weights", m.weights), ("biases", m.biases), ("computed", m.GetComputedParams("")))
-    names = [f"{kind}: {' '.join(map(str, params))}" for kind, params in blobs]
-    return net(m.param_init_net.Proto()) + net(m.net.Proto()) + names
 
 
 def program(name):
@@ -168,7 +130,6 @@ def trained(dense, sparse):
 
 def optimized(name, build, dense=True, sparse=True):
     def run():
-        optimizer._optimizer_instance_count.clear()
         m = trained(dense, sparse)
         aux = build(m).get_auxiliary_parameters()
         return model(m) + ["local: " + " ".join(map(str, aux.local)), "shared: " + " ".join(map(str, aux.shared))]
@@ -197,7 +158,6 @@ optimized("rmsprop", lambda m: opt.build_rms_prop(m, 0.1, momentum=0.25), sparse
 
 @program("optimizer.weight decay, by tag, on a GPU")
 def _():
-    optimizer._optimizer_instance_count.clear()
     m = ModelHelper("m")
     with core.DeviceScope(GPU):
         with UseOptimizer({"WEIGHT": opt.AdamOptimizer(0.25)}):
@@ -256,12 +216,12 @@ regularized("SparseL1Norm", lambda: reg.SparseL1Norm(0.5), AFTER, sparse=True)
 def modified(name, modifier, scope=None):
     def run():
         lines = []
-        for record in (False, True):
+        for reported in (False, True):
             m = ModelHelper("m")
             brew.fc(m, "data", "h", 4, 3)
             m.SoftmaxWithLoss(["h", "label"], ["softmax", "loss"])
             grads = m.AddGradientOperators(["loss"])
-            modifier(m.net, grad_map=dict(grads), blob_to_device={"h_w": GPU}, modify_output_record=record)
+            modifier(m.net, grad_map=dict(grads), blob_to_device={"h_w": GPU}, modify_output_record=reported)
             output = m.net.output_record()
             lines += net(m.net.Proto()) + ["record: " + " ".join(output.field_names() if output else [])]
         return lines
@@ -305,13 +265,5 @@ def _():
     return model(m)
 
 
-def run(name):
-    """The lines that a program gives, its nets named as in a new process."""
-    core.Net._net_names_used.clear()
-    np.random.seed(0)
-    return PROGRAMS[name]()
-
-
 if __name__ == "__main__":
-    for name in PROGRAMS:
-        print(f"== {name}", *run(name), sep="\n")
+    record(PROGRAMS)
