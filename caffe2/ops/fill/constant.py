@@ -159,10 +159,10 @@ GIVEN = {
     "Int64": torch.int64,
 }
 for _name, _kind in GIVEN.items():
-    op(f"GivenTensor{_name}Fill: input? -> output", inplace=None, shape=inferred(_kind))(_given(_kind))
+    op(f"GivenTensor{_name}Fill: input? -> output", inplace=None, gradient=NONE, shape=inferred(_kind))(_given(_kind))
 
 
-@op("GivenTensorStringFill: input? -> output", inplace=None, shape=UNKNOWN)
+@op("GivenTensorStringFill: input? -> output", inplace=None, gradient=NONE, shape=UNKNOWN)
 class GivenTensorStringFill(Fill):
     """The strings of `values` under the shape that shape or the input say."""
 
@@ -178,7 +178,7 @@ class GivenTensorStringFill(Fill):
         return shaped(self.held, self.sizes(x)).copy()
 
 
-@op("GivenTensorByteStringToUInt8Fill: input? -> output", inplace=None, shape=inferred(torch.uint8))
+@op("GivenTensorByteStringToUInt8Fill: input? -> output", inplace=None, gradient=NONE, shape=inferred(torch.uint8))
 class GivenTensorByteStringToUInt8Fill(Fill):
     """The bytes of the one string of `values` as uint8, under the shape that shape or the input say."""
 
