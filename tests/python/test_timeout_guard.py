@@ -6,8 +6,9 @@ import pytest
 
 from caffe2.python import timeout_guard
 
+# a job in the background is started with SIGINT ignored
 LATE = """
-import time
+import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler)
 from caffe2.python import timeout_guard
 timeout_guard.GRACE_SECS = 0.2
 with timeout_guard.CompleteInTimeOrDie(0.2):

@@ -103,7 +103,7 @@ def test_a_line_of_operators_needs_no_threads():
     assert isinstance(made, DagNet)
     made.run()
     made.run()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     assert made.quick.__func__ is DagNet.quick
 
 
