@@ -54,7 +54,7 @@ def test_nets_within_operators_are_renamed():
     outer.RecurrentNetwork(["x"], ["h"], step_net=inner.Proto(), timestep="t", alias_src=["h"])
     made = outer.Clone("made", {"x": "X", "h": "H"})
     branch, recurrent = made.Proto().op
-    assert branch.arg[0].n.op[0].input[0] == "X" and branch.arg[0].n.name.startswith("inner_remapped")
+    assert branch.arg[0].n.op[0].input[0] == "X" and branch.arg[0].n.name.startswith(f"{inner.Name()}_remapped")
     by_name = {arg.name: arg for arg in recurrent.arg}
     assert by_name["alias_src"].strings[0] == b"H" and by_name["timestep"].s == b"t"
     assert by_name["step_net"].n.op[0].input[0] == "X"
