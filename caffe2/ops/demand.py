@@ -54,11 +54,13 @@ def in_range(indices: Tensor, size: int, name: str) -> None:
 def lengths(values: Tensor, total: int | None, name: str) -> None:
     """Raise EnforceNotMet unless `values` is a vector of lengths, none negative, adding up to `total` where given."""
     rank(values, 1, name)
-    if readable(values) and values.numel():
-        if int(values.min()) < 0:
-            raise EnforceNotMet(f"{name} holds the negative length {int(values.min())}")
-    if total is not None and readable(values) and int(values.sum()) != total:
-        raise EnforceNotMet(f"{name} add up to {int(values.sum())}, not {total}")
+    if not readable(values):
+        return
+    found = values.numpy()
+    if found.size and found.min() < 0:
+        raise EnforceNotMet(f"{name} holds the negative length {found.min()}")
+    if total is not None and found.sum() != total:
+        raise EnforceNotMet(f"{name} add up to {found.sum()}, not {total}")
 
 
 def one_number(value: Tensor, name: str) -> None:
