@@ -16,12 +16,13 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 
 def of_output(name: str, **facets: str) -> dict[str, str]:
     """The facets of an activation whose gradient is told by its output: both may be computed in place."""
-    return {"inplace": "X -> Y", "types": "X: floating", "gradient": f"{name}Gradient: Y dY -> dX"} | facets
+    kept = {"inplace": "X -> Y", "types": "X: floating", "like": "X", "gradient": f"{name}Gradient: Y dY -> dX"}
+    return kept | facets
 
 
 def gradient_of_output(**facets: str) -> dict[str, str]:
     """The facets of the gradient operator that goes with `of_output`."""
-    return {"inplace": "dY -> dX", "types": "Y dY: floating", "same": "Y dY"} | facets
+    return {"inplace": "dY -> dX", "types": "Y dY: floating", "same": "Y dY", "like": "Y"} | facets
 
 
 @op("Relu: X -> Y", engines="CUDNN NEON MKLDNN", **of_output("Relu"))
@@ -155,13 +156,13 @@ def softplus_gradient(y: Tensor, dy: Tensor) -> Tensor:
     return dy * -torch.expm1(-y)
 
 
-@op("Softsign: X -> Y", inplace="X -> Y", types="X: floating")
+@op("Softsign: X -> Y", inplace="X -> Y", types="X: floating", like="X")
 def softsign(x: Tensor) -> Tensor:
     """Y = X / (1 + |X|)."""
     return F.softsign(x)
 
 
-@op("SoftsignGradient: X dY -> dX", inplace="dY -> dX", types="X dY: floating", same="X dY")
+@op("SoftsignGradient: X dY -> dX", inplace="dY -> dX", types="X dY: floating", same="X dY", like="X")
 def softsign_gradient(x: Tensor, dy: Tensor) -> Tensor:
     """dX = dY / (1 + |X|)^2."""
     return dy / torch.square(1 + x.abs())
@@ -174,31 +175,31 @@ def _(g: Gradient) -> None:
     g.op("SoftsignGradient: X dY -> dX")
 
 
-@op("Swish: X -> Y", gradient="SwishGradient: X Y dY -> dX", types="X: floating")
+@op("Swish: X -> Y", gradient="SwishGradient: X Y dY -> dX", types="X: floating", like="X")
 def swish(x: Tensor) -> Tensor:
     """Y = X / (1 + exp(-X)) (Ramachandran et al., 2017)."""
     return F.silu(x)
 
 
-@op("SwishGradient: X Y dY -> dX", inplace="dY -> dX", types="X Y dY: floating", same="X Y dY")
+@op("SwishGradient: X Y dY -> dX", inplace="dY -> dX", types="X Y dY: floating", same="X Y dY", like="X")
 def swish_gradient(x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
     """dX = dY * (Y + (1 - Y) / (1 + exp(-X)))."""
     return dy * torch.addcmul(y, torch.sigmoid(x), 1 - y)
 
 
-@op("Mish: X -> Y", gradient="MishGradient: X Y dY -> dX", types="X: floating")
+@op("Mish: X -> Y", gradient="MishGradient: X Y dY -> dX", types="X: floating", like="X")
 def mish(x: Tensor) -> Tensor:
     """Y = X * tanh(log(1 + exp(X))) (Misra, 2019)."""
     return F.mish(x)
 
 
-@op("MishGradient: X Y dY -> dX", types="X Y dY: floating", same="X Y dY")
+@op("MishGradient: X Y dY -> dX", types="X Y dY: floating", same="X Y dY", like="X")
 def mish_gradient(x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
     """dX = dY * (t + X * (1 - t^2) / (1 + exp(-X))), t = tanh(log(1 + exp(X))); Y is not looked at."""
     return aten.mish_backward.default(dy, x)
 
 
-@op("Gelu: X -> Y", gradient="GeluGradient: dY X -> dX", types="X: floating")
+@op("Gelu: X -> Y", gradient="GeluGradient: dY X -> dX", types="X: floating", like="X")
 def gelu(x: Tensor, *, fast_gelu: bool = False) -> Tensor:
     """Y = X * P(Z <= X), Z standard normal (Hendrycks and Gimpel, 2016).
 
@@ -207,19 +208,26 @@ def gelu(x: Tensor, *, fast_gelu: bool = False) -> Tensor:
     return F.gelu(x, approximate="tanh" if fast_gelu else "none")
 
 
-@op("GeluGradient: dY X -> dX", types="dY X: floating", same="dY X")
+@op("GeluGradient: dY X -> dX", types="dY X: floating", same="dY X", like="X")
 def gelu_gradient(dy: Tensor, x: Tensor, *, fast_gelu: bool = False) -> Tensor:
     """dX = dY * Y'(X), Y the Gelu of X, or its fast form."""
     return aten.gelu_backward.default(dy, x, approximate="tanh" if fast_gelu else "none")
 
 
-@op("Glu: X -> Y", types="X: floating")
+def half(x: Tensor, *, dim: int = -1) -> Tensor:
+    """The shape of one half of X along a dimension."""
+    if not -x.dim() <= dim < x.dim() or x.shape[dim] % 2:
+        raise EnforceNotMet(f"X{list(x.shape)} has no halves along dimension {dim}")
+    return x.new_empty([n // 2 if k == dim % x.dim() else n for k, n in enumerate(x.shape)])
+
+
+@op("Glu: X -> Y", types="X: floating", shape=half)
 def glu(x: Tensor, *, dim: int = -1) -> Tensor:
     """Y = A / (1 + exp(-B)), where A and B are the halves of X along `dim` (Dauphin et al., 2016)."""
     return F.glu(x, dim)
 
 
-@op("Logit: X -> Y", inplace="X -> Y", gradient="LogitGradient: X dY -> dX", types="X: floating")
+@op("Logit: X -> Y", inplace="X -> Y", gradient="LogitGradient: X dY -> dX", types="X: floating", like="X")
 def logit(x: Tensor, *, eps: float = 1e-6) -> Tensor:
     """Y = log(P / (1 - P)), P = min(max(X, eps), 1 - eps); 0 < eps < 1/2."""
     if not 0 < eps < 0.5:
@@ -227,7 +235,7 @@ def logit(x: Tensor, *, eps: float = 1e-6) -> Tensor:
     return torch.logit(x, eps)
 
 
-@op("LogitGradient: X dY -> dX", types="X dY: floating", same="X dY")
+@op("LogitGradient: X dY -> dX", types="X dY: floating", same="X dY", like="X")
 def logit_gradient(x: Tensor, dy: Tensor, *, eps: float = 1e-6) -> Tensor:
     """dX = dY / (X * (1 - X)) where eps <= X <= 1 - eps, else 0."""
     return aten.logit_backward.default(dy, x, eps)

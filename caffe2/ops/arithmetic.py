@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, NoGradient, gradient, op
-from caffe2.ops.broadcast import align, binary, binary_gradient, reduce_to
+from caffe2.ops.broadcast import align, binary, binary_gradient, broadcast_shape, reduce_to
 from caffe2.ops.demand import readable
 
 NUMBERS = "floating index"
@@ -34,6 +34,7 @@ for name, formula, function, inplace, needed in ROWS:
         types=f"A=B: {NUMBERS}",
         inplace=inplace,
         gradient=f"{name}Gradient: {needed} -> dA dB",
+        shape=broadcast_shape(),
     )(binary(function))
 
 SLOPES = (
@@ -48,10 +49,22 @@ for name, formula, inplace, function in SLOPES:
         types=f"dC=A=B: {NUMBERS}",
         inplace=inplace,
         view=True,
+        like="A B",
     )(binary_gradient(function))
 
 
-@op("DivGradient: dC A B C? -> dA dB", inplace="dC -> dA", types=f"dC=A=B=C: {NUMBERS}", view=True)
+def of_division(dc: Tensor, a: Tensor, b: Tensor, c: Tensor | None = None, **_: object) -> tuple[Tensor, Tensor]:
+    """A and B, whose shapes their gradients take, whichever form the inputs are in."""
+    return (a, dc) if c is None else (a, b)
+
+
+@op(
+    "DivGradient: dC A B C? -> dA dB",
+    inplace="dC -> dA",
+    types=f"dC=A=B=C: {NUMBERS}",
+    view=True,
+    shape=of_division,
+)
 def div_gradient(
     dc: Tensor,
     a: Tensor,
@@ -75,7 +88,7 @@ def div_gradient(
     return reduce_to(da, a), reduce_to(db, view).reshape(b.shape)
 
 
-@op("SumReduceLike: A B -> C", types="A: floating", view=True)
+@op("SumReduceLike: A B -> C", types="A: floating", view=True, shape=lambda a, b, **_: a.new_empty(b.shape))
 def sum_reduce_like(a: Tensor, b: Tensor, *, axis: int = -1, axis_str: str = "", order: str = "NCHW") -> Tensor:
     """C = A summed to the shape of B, which lies within A's dimensions from `axis` on, the last ones for -1.
 
@@ -87,7 +100,12 @@ def sum_reduce_like(a: Tensor, b: Tensor, *, axis: int = -1, axis_str: str = "",
 power = binary(lambda x, e: torch.pow(x, e))
 
 
-@op("Pow: X exponent? -> Y", inplace="X -> Y, exponent -> Y", types="X=exponent: floating")
+@op(
+    "Pow: X exponent? -> Y",
+    inplace="X -> Y, exponent -> Y",
+    types="X=exponent: floating",
+    shape=lambda x, e=None, exponent=None, **args: x if e is None else broadcast_shape()(x, e, **args),
+)
 def pow_(
     x: Tensor,
     e: Tensor | None = None,
@@ -151,13 +169,13 @@ def _pow_gradient_of_blob(g: Gradient) -> None:
     g.set("exponent", de)
 
 
-@op("Scale: X -> Y", inplace="X -> Y", types="X: floating", gradient="Scale: dY -> dX")
+@op("Scale: X -> Y", inplace="X -> Y", types="X: floating", like="X", gradient="Scale: dY -> dX")
 def scale(x: Tensor, *, scale: float = 1.0) -> Tensor:
     """Elementwise: Y = scale * X."""
     return x * scale
 
 
-@op("ScaleBlobs: +blobs -> +blobs", inplace=None, types="blobs: floating")
+@op("ScaleBlobs: +blobs -> +blobs", inplace=None, types="blobs: floating", like="blobs")
 def scale_blobs(*blobs: Tensor, scale: float = 1.0) -> tuple[Tensor, ...]:
     """Every blob times `scale`."""
     return tuple(x * scale for x in blobs)
@@ -167,6 +185,7 @@ def scale_blobs(*blobs: Tensor, scale: float = 1.0) -> tuple[Tensor, ...]:
     "SquareRootDivide: X scale -> Y",
     inplace="X -> Y",
     types="X: floating, scale: floating index",
+    like="X",
     gradient="SquareRootDivide: dY scale -> dX",
 )
 def square_root_divide(x: Tensor, scale: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet
@@ -77,3 +78,18 @@ def binary_gradient(slopes: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Ten
         return reduce_to(da, a), reduce_to(db, view).reshape(b.shape)
 
     return body
+
+
+def broadcast_shape(kind: torch.dtype | None = None) -> Callable[..., Tensor]:
+    """The shape inference of C = function(A, B): the shape that both broadcast to; the type is `kind`, or that of A."""
+
+    def shape(
+        a: Tensor, b: Tensor, *, broadcast: bool = False, axis: int = -1, axis_str: str = "", order: str = "NCHW"
+    ) -> Tensor:
+        try:
+            sizes = torch.broadcast_shapes(a.shape, (align(a, b, axis, axis_str, order) if broadcast else b).shape)
+        except RuntimeError as error:
+            raise EnforceNotMet(f"A{list(a.shape)} and B{list(b.shape)} do not broadcast") from error
+        return a.new_empty(sizes, dtype=kind or a.dtype)
+
+    return shape

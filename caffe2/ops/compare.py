@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import NONE, EnforceNotMet, Op, Site, element_type, op
-from caffe2.ops.broadcast import binary
+from caffe2.ops.broadcast import binary, broadcast_shape
 
 BROADCAST = """
     broadcast: B lies within A's dimensions from `axis` on (the last ones for -1), and C has the shape of A; without
@@ -38,6 +38,7 @@ for name, formula, function, types, inplace in ROWS:
         doc=f"Elementwise C = {formula}.\n{BROADCAST}",
         types=f"A=B: {types}",
         inplace=inplace,
+        shape=broadcast_shape(torch.bool if types == COMPARED else None),
     )(binary(function))
 
 
@@ -76,7 +77,11 @@ def conditional(condition: Tensor, x: Any, y: Any) -> Any:
     return choose(of_rows(condition, x), x, y)
 
 
-@op("IsMemberOf: X -> Y", types="X: index bool string")
+@op(
+    "IsMemberOf: X -> Y",
+    types="X: index bool string",
+    shape=lambda x, **_: x.new_empty(x.shape, dtype=torch.bool),
+)
 class IsMemberOf(Op):
     """Y says of every element of X whether it is one of `value`.
 

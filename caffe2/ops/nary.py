@@ -32,6 +32,7 @@ for name, types in (("Sum", "floating index"), ("SumInt", "floating index")):
         inplace="A -> C",
         types=f"A=B: {types}",
         same="A B",
+        like="A",
     )(add_up)
 
 
@@ -41,19 +42,32 @@ def _(g: Gradient) -> None:
     g.set("A", given).set("B", [given] * len(g.inputs["B"]))
 
 
-@op("SumRelu: data_0 *data -> sum", inplace="data_0 -> sum", types="data_0=data: floating int32", same="data_0 data")
+@op(
+    "SumRelu: data_0 *data -> sum",
+    inplace="data_0 -> sum",
+    types="data_0=data: floating int32",
+    same="data_0 data",
+    like="data_0",
+)
 def sum_relu(*xs: Tensor) -> Tensor:
     """The positive part of the elementwise sum of all inputs, which have one shape."""
     return torch.relu(total(xs))
 
 
-@op("Mean: X *Y -> M", inplace="X -> M", types="X=Y: floating", same="X Y", gradient="MeanGradient: dM -> dX dY")
+@op(
+    "Mean: X *Y -> M",
+    inplace="X -> M",
+    types="X=Y: floating",
+    same="X Y",
+    like="X",
+    gradient="MeanGradient: dM -> dX dY",
+)
 def mean(*xs: Tensor) -> Tensor:
     """The elementwise mean of all inputs, which have one shape."""
     return total(xs) / len(xs)
 
 
-@op("MeanGradient: dM -> dX *dY", inplace="dM -> dX", types="dM: floating")
+@op("MeanGradient: dM -> dX *dY", inplace="dM -> dX", types="dM: floating", like="dM")
 def mean_gradient(dm: Tensor, *, count: OutputCount) -> tuple[Tensor, ...]:
     """Each of the outputs is dM / n, n the number of outputs."""
     return tuple(dm / count for _ in range(count))
@@ -71,6 +85,7 @@ def extreme(name: str, word: str, function: Any) -> None:
         inplace="X -> M",
         types="X=Y: floating index",
         same="X Y",
+        like="X",
         gradient=f"{name}Gradient: M dM X Y -> dX dY",
     )(body)
     op(
@@ -78,6 +93,7 @@ def extreme(name: str, word: str, function: Any) -> None:
         doc=f"The gradient of an input is dM where the input holds the {word} M, else 0; ties get it all.",
         types="M=dM=X: floating",
         same="M dM X",
+        like="M",
         arity=lambda i, o: i == o + 2,
     )(extreme_gradient)
 
@@ -101,6 +117,7 @@ def scalar(w: Tensor, x: Tensor) -> Tensor:
     "WeightedSum: *(X weight) -> output",
     inplace="X_weight -> output",
     types="X_weight: floating",
+    shape=lambda x, *_, **__: x,
     arity=lambda i, o: i >= 2,
 )
 def weighted_sum(*flat: Tensor, grad_on_w: bool = False) -> Tensor:
@@ -125,7 +142,12 @@ def _(g: Gradient) -> None:
     g.set("X_weight", [grad for pair in pairs for grad in pair])
 
 
-@op("WeightedSumGradient: doutput *(X weight) -> +dX", types="doutput X_weight: floating", arity=lambda i, o: i >= 3)
+@op(
+    "WeightedSumGradient: doutput *(X weight) -> +dX",
+    types="doutput X_weight: floating",
+    arity=lambda i, o: i >= 3,
+    shape=lambda dy, *flat, grad_on_w=False: [dy] * (len(flat) // 2) + [dy.new_empty(1)] * (len(flat) // 2),
+)
 def weighted_sum_gradient(dy: Tensor, *flat: Tensor, grad_on_w: bool = False) -> tuple[Tensor, ...]:
     """dX_i = weight_i * dY and, with grad_on_w, after all of these dweight_i = sum of X_i * dY, of shape (1)."""
     slopes = [dy * scalar(w, dy) for w in flat[1::2]]

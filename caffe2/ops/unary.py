@@ -17,7 +17,7 @@ def unary(header: str, doc: str, function: Callable[[Tensor], Tensor], types: st
     """Define an operator that applies a function to every element."""
     x, y = header.split(": ")[1].split(" -> ")
     inplace = f"{x} -> {y}" if facets.pop("inplace", False) else ""
-    op(header, doc=f"Elementwise: {doc}", types=f"{x}: {types}", inplace=inplace, **facets)(function)
+    op(header, doc=f"Elementwise: {doc}", types=f"{x}: {types}", inplace=inplace, **({"like": x} | facets))(function)
 
 
 def slope(header: str, doc: str, function: Callable[[Tensor, Tensor], Tensor], types: str = "floating") -> None:
@@ -25,7 +25,14 @@ def slope(header: str, doc: str, function: Callable[[Tensor, Tensor], Tensor], t
     name, blobs = header.split(": ")
     blobs = blobs.split(" -> ")[0]
     inplace = "dY -> dX" if name in ("CbrtGradient", "ReciprocalGradient", "RsqrtGradient") else ""
-    op(header, doc=f"Elementwise: {doc}", types=f"{blobs}: {types}", same=blobs, inplace=inplace)(function)
+    op(
+        header,
+        doc=f"Elementwise: {doc}",
+        types=f"{blobs}: {types}",
+        same=blobs,
+        like="X" if "X" in blobs.split() else "Y",
+        inplace=inplace,
+    )(function)
 
 
 def cbrt(x: Tensor) -> Tensor:
@@ -132,7 +139,8 @@ unary(
     "IsNaN: tensor -> output",
     "1 where an element is NaN, else 0, as uint8.",
     lambda x: torch.isnan(x).byte(),
-    "floating",
+    like="",
+    shape=lambda x: x.new_empty(x.shape, dtype=torch.uint8),
 )
 
 
@@ -150,13 +158,13 @@ def _(g: Gradient) -> None:
     g.add("Div", [dx, g.outputs["Y"]], [dx]).set("X", dx)
 
 
-@op("ReplaceNaN: input -> output", inplace="input -> output", types="input: floating")
+@op("ReplaceNaN: input -> output", inplace="input -> output", types="input: floating", like="input")
 def replace_nan(x: Tensor, *, value: float = 0.0) -> Tensor:
     """The input with every NaN replaced by `value`."""
     return torch.where(torch.isnan(x), value, x)
 
 
-@op("Mod: data -> output", inplace="data -> output", types="data: index")
+@op("Mod: data -> output", inplace="data -> output", types="data: index", like="data")
 def mod(data: Tensor, *, divisor: int = 0, sign_follow_divisor: bool = False) -> Tensor:
     """The remainder of data / divisor, with the sign of data, or of the divisor where sign_follow_divisor.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -29,9 +31,21 @@ def _demand_fit(x: Tensor, w: Tensor, b: Tensor | None, rows: int) -> None:
         raise EnforceNotMet(f"X as [M, K] is {[*x.shape]}, which does not go with W as {[*w.shape]}{bias}")
 
 
+def _shape(rows: int) -> Callable[..., Tensor]:
+    """The shape inference of a layer whose outputs are counted along a dimension of the matrix W."""
+
+    def shape(x: Tensor, w: Tensor, b: Tensor, *, axis: int = 1, axis_w: int = 1) -> Tensor:
+        weight = matrix(w, axis_w, "W")
+        _demand_fit(matrix(x, axis, "X"), weight, b, rows)
+        return x.new_empty(*x.shape[: axis % x.dim()], weight.shape[rows])
+
+    return shape
+
+
 @op(
     "FC: X W b -> Y",
     gradient="FCGradient: X W dY -> dW db dX",
+    shape=_shape(0),
     types=TYPES,
     engines=ENGINES,
 )
@@ -60,6 +74,7 @@ def fc_gradient(
 @op(
     "FCTransposed: X W b -> Y",
     gradient="FCTransposedGradient: X W dY -> dW db dX",
+    shape=_shape(1),
     types=TYPES,
     engines=ENGINES,
 )

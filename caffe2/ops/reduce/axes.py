@@ -107,6 +107,12 @@ ROWS = (
 )
 
 
+def left(x: Tensor, *, axes: Axes = (), keepdims: bool = True) -> Tensor:
+    """The shape that a reduction leaves."""
+    gone = reduced(x, axes)
+    return x.new_empty(kept(x, axes) if keepdims else [n for k, n in enumerate(x.shape) if k not in gone])
+
+
 def forward(function: Callable) -> Callable:
     def body(x: Tensor, *, axes: Axes = (), keepdims: bool = True) -> Tensor:
         return function(x, reduced(x, axes), keepdims)
@@ -129,6 +135,7 @@ for header, doc, types, function, slope_doc, slope in ROWS:
         doc=f"{doc}\n{ARGUMENTS}",
         types=f"{x}: {types}",
         gradient=f"Reduce{name}Gradient: d{y} {x} {y} -> d{x}",
+        shape=left,
     )(forward(function))
     op(
         f"Reduce{name}Gradient: d{y} {x} {y} -> d{x}",
@@ -142,6 +149,7 @@ for header, doc, types, function, slope_doc, slope in ROWS:
     "Moments: data -> mean variance",
     types="data: floating",
     gradient="MomentsGradient: dmean dvariance data mean -> ddata",
+    shape=lambda data, **args: [left(data, **args)] * 2,
 )
 def moments(data: Tensor, *, axes: Axes = (), keepdims: bool = True) -> tuple[Tensor, Tensor]:
     """The means of data, and the means of (data - mean)^2, over some of its dimensions.

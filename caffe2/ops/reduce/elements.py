@@ -15,13 +15,20 @@ def averaged(total: Tensor, x: Tensor, average: bool) -> Tensor:
     return total / x.numel() if average and x.numel() else total
 
 
-@op("SumElements: X -> sum", types="X: floating", gradient="SumElementsGradient: X dsum -> dX")
+SCALAR = {"shape": lambda x, **_: x.new_empty(())}
+
+
+@op("SumElements: X -> sum", types="X: floating", **SCALAR, gradient="SumElementsGradient: X dsum -> dX")
 def sum_elements(x: Tensor, *, average: bool = False) -> Tensor:
     """The sum of all elements of X, or their mean, as a tensor without dimensions."""
     return averaged(x.sum(), x, average)
 
 
-@op("SumElementsGradient: X dsum -> dX", types="dsum: floating")
+@op(
+    "SumElementsGradient: X dsum -> dX",
+    types="dsum: floating",
+    shape=lambda x, dsum, **_: dsum.new_empty(x.shape),
+)
 def sum_elements_gradient(x: Tensor, dsum: Tensor, *, average: bool = False) -> Tensor:
     """dX = dsum for every element of X, or dsum / n where the n elements were averaged."""
     if dsum.numel() != 1:
@@ -29,13 +36,13 @@ def sum_elements_gradient(x: Tensor, dsum: Tensor, *, average: bool = False) -> 
     return averaged(dsum.reshape(()), x, average).expand(x.shape).clone(memory_format=torch.contiguous_format)
 
 
-@op("SumElementsInt: X -> sum", types="X: int32")
+@op("SumElementsInt: X -> sum", types="X: int32", **SCALAR)
 def sum_elements_int(x: Tensor) -> Tensor:
     """The sum of all elements of X, as an int32 without dimensions."""
     return x.sum(dtype=torch.int32)
 
 
-@op("SumSqrElements: X -> sum", types="X: floating")
+@op("SumSqrElements: X -> sum", types="X: floating", **SCALAR)
 def sum_sqr_elements(x: Tensor, *, average: bool = False) -> Tensor:
     """The sum of X^2 over all elements, or its mean, as a tensor without dimensions."""
     return averaged(torch.dot(flat, flat) if (flat := x.reshape(-1)).numel() else x.sum(), x, average)
@@ -49,7 +56,12 @@ def demand_norm(x: Tensor, p: int, average: bool) -> None:
         raise EnforceNotMet("no mean can be taken of no elements")
 
 
-@op("LpNorm: X -> Z", types="X: floating", gradient="LpNormGradient: X dZ -> dX")
+@op(
+    "LpNorm: X -> Z",
+    types="X: floating",
+    shape=lambda x, **_: x.new_empty(1),
+    gradient="LpNormGradient: X dZ -> dX",
+)
 def lp_norm(x: Tensor, *, p: int = 2, average: bool = False) -> Tensor:
     """Z = the sum of |X|^p over all elements, or its mean, in a tensor of shape (1); no root is taken.
 
@@ -59,7 +71,7 @@ def lp_norm(x: Tensor, *, p: int = 2, average: bool = False) -> Tensor:
     return averaged((x.abs() if p == 1 else torch.square(x)).sum(), x, average).reshape(1)
 
 
-@op("LpNormGradient: X dout -> dx", types="X=dout: floating")
+@op("LpNormGradient: X dout -> dx", types="X=dout: floating", like="X")
 def lp_norm_gradient(x: Tensor, dz: Tensor, *, p: int = 2, average: bool = False) -> Tensor:
     """dx = dout * sign(X) for p = 1, where |X| > 1e-12, and dout * 2 X for p = 2; divided by n where averaged."""
     demand_norm(x, p, average)
@@ -89,7 +101,7 @@ def rowwise_max(x: Tensor) -> Tensor:
     return maxima(x, 2)
 
 
-@op("RowwiseMaxGradient: X Y dY -> dX", types="X=Y=dY: floating")
+@op("RowwiseMaxGradient: X Y dY -> dX", types="X=Y=dY: floating", like="X")
 def rowwise_max_gradient(x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
     """dX[b, m, n] = dY[b, m] where X[b, m, n] is the maximum Y[b, m], else 0."""
     return to_maxima(x, y, dy, 2)
@@ -101,7 +113,12 @@ def colwise_max(x: Tensor) -> Tensor:
     return maxima(x, 1)
 
 
-@op("ColwiseMaxGradient: *inputs -> *outputs", types="inputs: floating", arity=lambda i, o: (i, o) == (3, 1))
+@op(
+    "ColwiseMaxGradient: *inputs -> *outputs",
+    types="inputs: floating",
+    shape=lambda x, *_: x,
+    arity=lambda i, o: (i, o) == (3, 1),
+)
 def colwise_max_gradient(*inputs: Tensor) -> tuple[Tensor]:
     """From X, Y and dY: dX[b, m, n] = dY[b, n] where X[b, m, n] is the maximum Y[b, n], else 0."""
     return (to_maxima(*inputs, 1),)

@@ -108,6 +108,11 @@ def reduction(front: bool, function: Callable) -> Callable:
     return body
 
 
+def of_x(dy: Tensor, x: Tensor, lengths: Tensor | None = None, **_: object) -> Tensor | None:
+    """The shape of X where X is itself and not its shape, which only the data can tell."""
+    return None if x.dim() == 1 and x.dtype is torch.int64 else dy.new_empty(x.shape)
+
+
 def gradient_of_sum(front: bool, function: Callable) -> Callable:
     def body(dy: Tensor, x: Tensor, lengths: Tensor | None = None, *, num_reduce_dim: int = 1) -> Tensor:
         shape = tuple(x.tolist()) if x.dim() == 1 and x.dtype is torch.int64 else tuple(x.shape)
@@ -128,6 +133,13 @@ def gradient_of_max(front: bool) -> Callable:
     return body
 
 
+def result(front: bool) -> Callable:
+    def shape(x: Tensor, lengths: Tensor | None = None, *, num_reduce_dim: int = 1) -> Tensor:
+        return x.new_empty(Cut(x.shape, front, num_reduce_dim, None).result)
+
+    return shape
+
+
 for place, front in (("Front", True), ("Back", False)):
     over = f"over the {'first' if front else 'last'} dimensions"
     for name, word, function, slope, of_slope in (
@@ -139,20 +151,24 @@ for place, front in (("Front", True), ("Back", False)):
             doc=f"The {word} of X {over}.\n{ARGUMENTS.format(y='Y')}",
             types=f"X: {NUMBERS}, lengths: int32",
             gradient=f"Reduce{place}{name}Gradient: dY X lengths? -> dX",
+            shape=result(front),
         )(reduction(front, function))
         op(
             f"Reduce{place}{name}Gradient: dY X lengths? -> dX",
             doc=f"dX = {of_slope} {over}, else 0.\n{ARGUMENTS.format(y='dY')}\n    X: it, or its shape as int64.",
             types=f"dY: {NUMBERS}, lengths: int32",
+            shape=of_x,
         )(gradient_of_sum(front, slope))
     op(
         f"Reduce{place}Max: X lengths? -> Y",
         doc=f"The maxima of X {over}; 0 of an empty tensor.\n{ARGUMENTS.format(y='Y')}",
         types="X: floating, lengths: int32",
         gradient=f"Reduce{place}MaxGradient: dY X Y lengths? -> dX",
+        shape=result(front),
     )(reduction(front, greatest))
     op(
         f"Reduce{place}MaxGradient: dY X Y lengths? -> dX",
         doc=f"dX = dY wherever X is its maximum Y {over}, else 0.\n{ARGUMENTS.format(y='Y')}",
         types="dY=X=Y: floating, lengths: int32",
+        like="X",
     )(gradient_of_max(front))
