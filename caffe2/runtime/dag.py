@@ -6,12 +6,12 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ClassVar
 
 from caffe2.opdef import lookup
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.net import NET_TYPES, Line, Net
+from caffe2.runtime.threads import Pool
 
 if TYPE_CHECKING:
     from caffe2.runtime.workspace import Workspace
@@ -81,7 +81,7 @@ def chains(parents: Sequence[set[int]]) -> list[list[int]]:
 
 
 class DagNet(Net):
-    """A net whose independent chains of operators run on `num_workers` threads, all of the machine's unless given.
+    """A net whose independent chains of operators run on `num_workers` threads, one a processor unless given.
 
     A chain with an operator that may wait for another has a thread to itself, so that waiting takes no one's turn.
     """
@@ -109,10 +109,14 @@ class DagNet(Net):
                 self.waiting_for[number] += 1
         self.alone = [any(waits_for_others(net.op[index]) for index in group) for group in groups]
         self.workers = _workers(net)
+        self.pool = Pool(min(self.workers, len(groups)) - 1 or 1, f"net {net.name}")
         if len(groups) > 1 and (self.workers > 1 or any(self.alone)):
-            self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix=f"net {net.name}")
-            self.quick = lambda: _Run(self, [line.quick for line in self.lines], self._pool).wait()
-            self.careful = lambda: _Run(self, [line.careful for line in self.lines], self._pool).wait()
+            self.quick = lambda: _Run(self, [line.quick for line in self.lines]).wait()
+            self.careful = lambda: _Run(self, [line.careful for line in self.lines]).wait()
+
+    def close(self) -> None:
+        super().close()
+        self.pool.close()
 
 
 def _workers(net: caffe2_pb2.NetDef) -> int:
@@ -123,8 +127,8 @@ def _workers(net: caffe2_pb2.NetDef) -> int:
 class _Run:
     """One run of a DagNet: chains start when all that they wait for are done; after an error none starts any more."""
 
-    def __init__(self, net: DagNet, calls: list, pool: ThreadPoolExecutor) -> None:
-        self.net, self.calls, self.pool = net, calls, pool
+    def __init__(self, net: DagNet, calls: list) -> None:
+        self.net, self.calls = net, calls
         self.missing = list(net.waiting_for)
         self.lock = threading.Lock()
         self.active = 0
@@ -132,11 +136,14 @@ class _Run:
         self.error: BaseException | None = None
 
     def wait(self) -> None:
-        """Run all; raise the first error once everything that runs has ended."""
+        """Run all, this thread working too; raise the first error once everything that runs has ended."""
         ready = [number for number, count in enumerate(self.missing) if not count]
         self.active = len(ready)
+        mine = next((number for number in ready if not self.net.alone[number]), None)
         for number in ready:
-            self._start(number)
+            if number != mine:
+                self._start(number)
+        self._follow(mine)
         try:
             self.finished.wait()
         except BaseException as error:  # an interrupt of the waiting thread
@@ -149,7 +156,7 @@ class _Run:
         if self.net.alone[number]:
             threading.Thread(target=self._follow, args=(number,), daemon=True).start()
         else:
-            self.pool.submit(self._follow, number)
+            self.net.pool.submit(self._follow, number)
 
     def _follow(self, number: int | None) -> None:
         """Run a chain, then one of those that it makes ready, and so on; the others are started beside it."""

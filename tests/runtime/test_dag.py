@@ -113,3 +113,23 @@ def test_many_runs_of_many_branches():
     workspace.create_net(diamond("async_scheduling", workers=3))
     workspace.run_net("diamond", 300)
     assert workspace.fetch("y") == 3
+
+
+def test_threads_end_with_their_net():
+    def threads():
+        return [thread for thread in threading.enumerate() if thread.name == "net ending"]
+
+    workspace = Workspace()
+    workspace.feed("x", np.zeros(1, dtype=np.float32))
+    ending = diamond("dag", workers=3)
+    ending.name = "ending"
+    for _ in range(5):
+        workspace.run_net_once(ending)
+    workspace.create_net(ending)
+    workspace.run_net("ending")
+    assert threads()
+    workspace.delete_net("ending")
+    deadline = time.monotonic() + 20
+    while threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not threads()
