@@ -96,7 +96,7 @@ def _set_external(net: caffe2_pb2.NetDef) -> None:
         taken += [name for name in op.input if name not in made]
         used.update(name for name in op.input if name in made)
         made.update(dict.fromkeys(op.output))
-    net.external_input[:] = dict.fromkeys(taken)
+    net.external_input[:] = list(dict.fromkeys(taken))
     net.external_output[:] = [name for name in made if name not in used]
 
 
