@@ -58,14 +58,20 @@ def ensure_cpu_output(x: Any) -> Any:
 
 
 @op("Cast: X -> Y", types="X: fixed bfloat16")
-def cast(x: Tensor, *, to: DType, from_type: DType | None = None) -> Tensor:
+def cast(x: Tensor, *, to: DType, from_type: DType | None = None) -> Tensor | np.ndarray:
     """The elements of X as another type; numbers are cut towards zero, and nonzero is true.
 
-    to: the element type, by number or name. from_type: that of X, which a gradient needs to know.
+    to: the element type, by number or name; strings show numbers in decimal, real ones to six places.
+    from_type: that of X, which a gradient needs to know.
     """
-    if not isinstance(to, torch.dtype):
-        raise EnforceNotMet("there is no cast to and from strings")
-    return x.to(to, copy=True)
+    return x.to(to, copy=True) if isinstance(to, torch.dtype) else _shown(x)
+
+
+def _shown(x: Tensor) -> np.ndarray:
+    form = b"%f" if x.is_floating_point() else b"%d"
+    shown = np.empty(x.numel(), dtype=object)
+    shown[:] = [form % number for number in x.reshape(-1).tolist()]
+    return shown.reshape(x.shape)
 
 
 @gradient("Cast")

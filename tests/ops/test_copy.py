@@ -124,3 +124,9 @@ def test_print_tells_the_log(run, caplog):
     with caplog.at_level(logging.INFO):
         run("Print", np.array([1.5, 2], np.float32), outputs=0, limit=1)
     assert "Tensor i0 of type float32. Dims: (2): 1.5" in caplog.text
+
+
+def test_numbers_as_strings(run):
+    assert run("Cast", np.array([[-7, 8]], np.int32), to="string").tolist() == [[b"-7", b"8"]]
+    assert run("Cast", np.array([1.5], np.float32), to="string").tolist() == [b"1.500000"]
+    assert run("Cast", np.array([True]), to="string").tolist() == [b"1"]

@@ -30,7 +30,7 @@ def range_(start: Tensor, stop: Tensor | None = None, step: Tensor | None = None
     first, last = (0, start.item()) if stop is None else (start.item(), stop.item())
     by = 1 if step is None else step.item()
     if by == 0:
-        raise EnforceNotMet("the step must not be 0")
+        raise EnforceNotMet("Step size cannot be 0")
     return first + torch.arange(count(first, last, by), dtype=start.dtype, device=start.device) * by
 
 

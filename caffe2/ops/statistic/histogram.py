@@ -67,8 +67,10 @@ class Histogram(Op):
     bin_edges: tuple[float, ...] = ()
 
     def bind(self, site: Site) -> None:
-        if len(self.bin_edges) < 2 or any(a >= b for a, b in zip(self.bin_edges, self.bin_edges[1:])):
-            raise EnforceNotMet(f"bin_edges are two or more increasing numbers, not {list(self.bin_edges)}")
+        if len(self.bin_edges) < 2:
+            raise EnforceNotMet(f"Number of bin edges must be greater than or equal to 2; it is {len(self.bin_edges)}")
+        if any(a >= b for a, b in zip(self.bin_edges, self.bin_edges[1:])):
+            raise EnforceNotMet(f"bin_edges must be a strictly increasing sequence of values: {list(self.bin_edges)}")
         self.edges = torch.tensor(self.bin_edges, dtype=torch.float32, device=site.device)
 
     def __call__(self, *xs: Tensor) -> Tensor:
@@ -102,10 +104,10 @@ class SelfBinningHistogram(Op):
     abs: bool = False
 
     def bind(self, site: Site) -> None:
-        if self.num_bins < 1 or self.logspace_start <= 0:
-            raise EnforceNotMet(
-                f"num_bins is at least 1 and logspace_start positive, not {self.num_bins}, {self.logspace_start}"
-            )
+        if self.num_bins < 1:
+            raise EnforceNotMet(f"Number of bins must be greater than or equal to 1. num_bins is {self.num_bins}")
+        if self.logspace_start <= 0:
+            raise EnforceNotMet(f"logspace_start must be positive; it is {self.logspace_start}")
         if self.bin_spacing not in ("linear", "logarithmic"):
             raise EnforceNotMet(f"bin_spacing is linear or logarithmic, not {self.bin_spacing!r}")
 

@@ -21,5 +21,5 @@ def test_bounds(run):
     assert run("Range", np.int64(3), np.int64(8), np.int64(2)).tolist() == [3, 5, 7]
     assert run("Range", np.int64(0), np.int64(-5), np.int64(-2)).tolist() == [0, -2]
     assert run("Range", np.int32(3), np.int32(3)).tolist() == []
-    with pytest.raises(EnforceNotMet, match="step"):
+    with pytest.raises(EnforceNotMet, match="Step"):
         run("Range", np.int32(0), np.int32(3), np.int32(0))
