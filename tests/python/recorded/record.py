@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).parent
-PROGRAMS = ("nets", "layers")
+PROGRAMS = ("nets", "layers", "rnn")
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,6 @@
 """Nets as text, a line an operator; only the checksum of long ones."""
 
+import itertools
 import zlib
 
 import numpy as np
@@ -26,7 +27,11 @@ def operator(op):
 
 
 def net(proto):
-    lines = [operator(op) for op in proto.op]
+    lines = []
+    for is_sum, run in itertools.groupby(map(operator, proto.op), lambda line: "!is_auto_gen_sum_ops" in line):
+        ops = list(run)
+        # Sums of gradients that follow each other come in the order of a set in the original.
+        lines += sorted(ops) if is_sum else ops
     lines.append("in: " + " ".join(proto.external_input))
     if proto.external_output:
         lines.append("out: " + " ".join(proto.external_output))
