@@ -85,7 +85,7 @@ def copy_rows_to_tensor(table: Tensor, indices: Tensor, row: Tensor) -> Tensor:
     demand.rank(table, 2, "input_tensor")
     demand.rank(indices, 1, "indices")
     if row.shape != table.shape[1:]:
-        raise EnforceNotMet(f"row is a row of input_tensor {tuple(table.shape)}, not {tuple(row.shape)}")
+        raise EnforceNotMet(f"width of input tensor should match lengths of row: {tuple(table.shape)} and {tuple(row.shape)}")
     demand.in_range(indices, table.shape[0], "indices")
     return table.index_put_((indices,), row)
 

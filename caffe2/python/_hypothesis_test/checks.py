@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
+import torch
 
 from caffe2.proto import caffe2_pb2
 from caffe2.python import core, device_checker, gradient_checker, test_util, workspace
@@ -17,6 +18,9 @@ from caffe2.python._misuse import demand
 from caffe2.python.test_util import proto_type, switched_workspace
 
 logger = logging.getLogger(__name__)
+
+# The first shape that torch infers loads its compiler, for a second or two: not on the time of a test with a deadline.
+torch.zeros(0, device="meta").add(1)
 
 Device = caffe2_pb2.DeviceOption
 Op = caffe2_pb2.OperatorDef
