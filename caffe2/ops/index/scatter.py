@@ -85,7 +85,8 @@ def copy_rows_to_tensor(table: Tensor, indices: Tensor, row: Tensor) -> Tensor:
     demand.rank(table, 2, "input_tensor")
     demand.rank(indices, 1, "indices")
     if row.shape != table.shape[1:]:
-        raise EnforceNotMet(f"width of input tensor should match lengths of row: {tuple(table.shape)} and {tuple(row.shape)}")
+        shapes = f"{tuple(table.shape)} and {tuple(row.shape)}"
+        raise EnforceNotMet(f"width of input tensor should match lengths of row; they are {shapes}")
     demand.in_range(indices, table.shape[0], "indices")
     return table.index_put_((indices,), row)
 
