@@ -89,7 +89,7 @@ def _bytes(a: caffe2_pb2.Argument) -> bytes:
 
 
 def _net(a: caffe2_pb2.Argument) -> caffe2_pb2.NetDef:
-    if a.HasField("n"):
+    if a.HasField("n") or not a.HasField("s"):
         return a.n
     net = caffe2_pb2.NetDef()
     text_format.Parse(_bytes(a).decode(), net)

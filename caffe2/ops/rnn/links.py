@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from caffe2.opdef import NONE, UNKNOWN, EnforceNotMet, op
-from caffe2.proto.caffe2_pb2 import NetDef
-from caffe2.runtime.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -22,13 +20,25 @@ class Link:
     offset: int
     window: int = 1
 
-    def slice(self, workspace: Workspace, t: int) -> Tensor:
-        """The part of the sequence that step t sees, [window, ...], sharing its storage."""
-        whole = workspace.require(self.external).value
-        if not isinstance(whole, Tensor) or t + self.offset + self.window > len(whole):
+    def overlaps(self, other: Link) -> bool:
+        """Whether both see a row of one sequence within the same step."""
+        apart = self.offset + self.window <= other.offset or other.offset + other.window <= self.offset
+        return self.external == other.external and not apart
+
+    def slices(self, whole: Any, steps: int) -> Sequence[Tensor]:
+        """What each step sees of the sequence, [window, ...], sharing its storage.
+
+        Raises EnforceNotMet where the sequence is shorter than the last step needs.
+        """
+        past = steps - 1 + self.offset + self.window
+        if not isinstance(whole, Tensor) or past > len(whole):
             held = list(whole.shape) if isinstance(whole, Tensor) else "nothing"
-            raise EnforceNotMet(f"step {t} of a recurrent network looks beyond {self.external}, which holds {held}")
-        return whole.narrow(0, t + self.offset, self.window)
+            raise EnforceNotMet(
+                f"step {steps - 1} of a recurrent network looks beyond {self.external}, which holds {held}"
+            )
+        if self.window == 1:
+            return whole[self.offset : past].split(1) if steps else ()
+        return [whole.narrow(0, t + self.offset, self.window) for t in range(steps)]
 
 
 def make_links(
@@ -39,42 +49,6 @@ def make_links(
     if not len(internal) == len(external) == len(offset) == len(window):
         raise EnforceNotMet(f"links do not pair up: {internal}, {external}, {offset}, {window}")
     return [Link(*link) for link in zip(internal, external, offset, window)]
-
-
-class Stepper:
-    """Runs a step net again and again, with the links into and out of it."""
-
-    def __init__(self, net: NetDef, links: Sequence[Link], timestep: str) -> None:
-        self.net, self.timestep = net, timestep
-        written = {name for o in net.op for name in o.output}
-        read_first: set[str] = set()
-        seen: set[str] = set()
-        for o in net.op:
-            read_first |= set(o.input) - seen
-            seen |= set(o.output)
-        self.into = [k for k in links if k.internal in read_first or k.internal not in written]
-        self.out_of = [k for k in links if k.internal in written]
-        del self.net.external_input[:]
-
-    def run(self, shared: Workspace, step: Workspace, t: int) -> None:
-        """Run step t on the workspace `step`, a descendant of `shared`, where the sequences are."""
-        for link in self.into:
-            step.local(link.internal).value = link.slice(shared, t)
-        for link in self.out_of:
-            step.local(link.internal)
-        if self.net.name not in step.net_names():
-            step.local(self.timestep).value = torch.tensor([t], dtype=torch.int32)
-            step.create_net(self.net)
-        step.run_net(self.net.name)
-        for link in self.out_of:
-            place = link.slice(shared, t)
-            found = step.require(link.internal).value
-            if found.numel() != place.numel():
-                raise EnforceNotMet(
-                    f"step {t} of a recurrent network writes {list(found.shape)} as {link.internal}"
-                    f" where {link.external} has room for {list(place.shape)}"
-                )
-            place.copy_(found.reshape(place.shape))
 
 
 @op(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from caffe2.opdef import gradient_ops, make_argument
-from caffe2.ops.rnn.recurrent import StepWorkspaces
+from caffe2.opdef import EnforceNotMet, gradient_ops, make_argument
+from caffe2.ops.rnn.step import StepBlobs
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.workspace import Workspace
 from tests.sample import Sample, floats, samples
@@ -79,7 +80,7 @@ def _(rng):
 
 @samples("RecurrentNetworkBlobFetcher")
 def _(rng):
-    yield [StepWorkspaces], {}
+    yield [StepBlobs], {}
 
 
 def recurrence(back: bool = True) -> caffe2_pb2.OperatorDef:
@@ -169,10 +170,114 @@ def test_a_step_net_is_a_loop_and_its_gradient_that_of_the_loop():
     np.testing.assert_allclose(workspace.fetch("i1_grad"), h.grad, rtol=1e-5)
 
 
-def test_without_a_backward_step_two_workspaces_serve_all_steps():
+def test_without_a_backward_step_only_the_last_step_is_kept():
     workspace, rng = Workspace(), np.random.default_rng(5)
     workspace.feed("i0", floats(rng, 5, N, D))
     workspace.feed("i1", floats(rng, D))
     workspace.run_operator_once(recurrence(back=False))
-    assert len(workspace.require("steps").value.steps) == 2
+    assert len(workspace.require("steps").value.steps) == 1
     assert workspace.fetch("o0").shape == (5, N, D)
+
+
+def as_net(*ops: tuple[str, str, str], **args: dict) -> caffe2_pb2.NetDef:
+    net = caffe2_pb2.NetDef(name="step")
+    for kind, inputs, outputs in ops:
+        op = net.op.add(type=kind, input=inputs.split(), output=outputs.split())
+        op.arg.extend(make_argument(k, v) for k, v in args.get(kind, {}).items())
+    return net
+
+
+def layered(again: bool) -> caffe2_pb2.OperatorDef:
+    """h[t+1] = tanh(W h[t] + b + x[t]); `again`: dW of a step is read by another operator, so it may not wait."""
+    made = recurrence()
+    made.input.extend(["w", "b"])
+    changed = {
+        "step_net": as_net(("FC", "h_prev w b", "z"), ("Sum", "z x_t", "z"), ("Tanh", "z", "h_t"), FC={"axis": 2}),
+        "backward_step_net": as_net(
+            ("TanhGradient", "h_t h_t_grad", "x_t_grad"),
+            ("FCGradient", "h_prev w x_t_grad", "w_grad b_grad h_prev_grad"),
+            *([("Copy", "w_grad", "seen")] if again else []),
+            FCGradient={"axis": 2},
+        ),
+        "param": (2, 3),
+        "param_grads": ("w_grad", "b_grad"),
+    }
+    kept = [arg for arg in made.arg if arg.name not in changed]
+    del made.arg[:]
+    made.arg.extend([*kept, *(make_argument(k, v) for k, v in changed.items())])
+    return made
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_gradients_of_weights_are_those_of_the_loop(again):
+    rng = np.random.default_rng(5)
+    held = {n: floats(rng, *s) for n, s in (("i0", (T, N, D)), ("i1", (N, D)), ("w", (D, D)), ("b", (D,)))}
+    leaves = {name: torch.from_numpy(value).requires_grad_() for name, value in held.items()}
+    workspace, forward = Workspace(), layered(again)
+    for name, value in held.items():
+        workspace.feed(name, value)
+    weight = torch.linspace(-1, 1, T * N * D).reshape(T, N, D)
+    workspace.feed("o0_grad", weight)
+    net = caffe2_pb2.NetDef(op=[forward, *gradient_ops(forward, ["o0_grad", None, None])[0]], name="both")
+    workspace.create_net(net)
+    workspace.run_net("both", 2)
+    h, states = leaves["i1"], []
+    for x in leaves["i0"]:
+        h = torch.tanh(h @ leaves["w"].t() + leaves["b"] + x)
+        states.append(h)
+    (torch.stack(states) * weight).sum().backward()
+    for name, leaf in leaves.items():
+        np.testing.assert_allclose(workspace.fetch(f"{name}_grad"), leaf.grad, rtol=1e-4, atol=1e-6)
+
+
+def generated(step: caffe2_pb2.NetDef, rows: int) -> caffe2_pb2.OperatorDef:
+    """A step net that writes s[t + rows] as `now` and reads s[t : t + rows + 1] as `seen`, for y."""
+    made = caffe2_pb2.OperatorDef(type="RecurrentNetwork", input=["x", "s0", "y0"], output=["s_all", "y_all", "steps"])
+    args = {
+        "step_net": step,
+        "recurrent_states": ("s", "y"),
+        "initial_recurrent_state_ids": (1, 2),
+        "link_internal": ("seen", "now", "y_t"),
+        "link_external": ("s", "s", "y"),
+        "link_offset": (0, rows, 1),
+        "link_window": (rows + 1, 1, 1),
+        "alias_src": ("s", "y"),
+        "alias_dst": ("s_all", "y_all"),
+        "alias_offset": (rows, 1),
+    }
+    made.arg.extend(make_argument(k, v) for k, v in args.items())
+    return made
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_a_step_sees_what_it_has_just_written(rows):
+    step = as_net(("Cast", "timestep", "now"), ("ReduceFrontSum", "seen", "y_t"), Cast={"to": "float"})
+    workspace = Workspace()
+    workspace.feed("x", np.zeros((4, 1, 1), np.float32))
+    workspace.feed("s0", np.zeros((rows, 1, 1), np.float32))
+    workspace.feed("y0", np.zeros((1, 1, 1), np.float32))
+    workspace.run_operator_once(generated(step, rows))
+    np.testing.assert_array_equal(workspace.fetch("s_all").ravel(), [0, 1, 2, 3])
+    want = [sum(range(max(t - rows, 0), t + 1)) for t in range(4)]
+    np.testing.assert_array_equal(workspace.fetch("y_all").ravel(), want)
+
+
+def test_a_state_of_another_type_is_refused():
+    step = as_net(("Copy", "timestep", "now"), ("ReduceFrontSum", "seen", "y_t"))
+    workspace = Workspace()
+    for name, rows in (("x", 4), ("s0", 1), ("y0", 1)):
+        workspace.feed(name, np.zeros((rows, 1, 1), np.float32))
+    with pytest.raises(EnforceNotMet, match=r"step 0 .* writes int32\[1\] as now"):
+        workspace.run_operator_once(generated(step, 1))
+
+
+def test_steps_hand_their_blobs_to_the_fetcher():
+    workspace, rng = Workspace(), np.random.default_rng(5)
+    workspace.feed("i0", floats(rng, T, N, D))
+    workspace.feed("i1", floats(rng, N, D))
+    workspace.run_operator_once(recurrence())
+    fetch = caffe2_pb2.OperatorDef(type="RecurrentNetworkBlobFetcher", input=["steps"], output=["names"])
+    fetch.arg.append(make_argument("prefix", "p"))
+    workspace.run_operator_once(fetch)
+    assert {f"p_x_t{t}".encode() for t in range(T)} < set(workspace.fetch("names"))
+    np.testing.assert_array_equal(workspace.fetch("p_h_t1"), workspace.fetch("o0")[1:2])
