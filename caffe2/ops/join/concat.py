@@ -53,7 +53,7 @@ class Concat(_Axis):
                 along = "" if self.add_axis else f" but for axis {at}"
                 raise EnforceNotMet(f"input {k} is {_told(x)}, input 0 {_told(first)}: shapes must agree{along}")
         sizes = [1] * len(inputs) if self.add_axis else [x.shape[at] for x in inputs]
-        return self.joined(inputs, at), torch.tensor(sizes, dtype=torch.int32)
+        return self.joined(inputs, at), torch.IntTensor(sizes)
 
     def joined(self, inputs: tuple[Array, ...], at: int) -> Array:
         """All inputs as one, along the axis or a new one."""

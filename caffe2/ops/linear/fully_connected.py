@@ -26,7 +26,7 @@ def matrix(x: Tensor, axis: int, name: str) -> Tensor:
 
 def _demand_fit(x: Tensor, w: Tensor, b: Tensor | None, rows: int) -> None:
     """rows: which dimension of the matrix w the outputs are counted along."""
-    if x.shape[1] != w.shape[1 - rows] or (b is not None and (b.dim() != 1 or len(b) != w.shape[rows])):
+    if x.shape[-1] != w.shape[1 - rows] or (b is not None and (b.dim() != 1 or len(b) != w.shape[rows])):
         bias = "" if b is None else f" and b {[*b.shape]}"
         raise EnforceNotMet(f"X as [M, K] is {[*x.shape]}, which does not go with W as {[*w.shape]}{bias}")
 
@@ -54,7 +54,8 @@ def fc(x: Tensor, w: Tensor, b: Tensor, *, axis: int = 1, axis_w: int = 1, float
 
     Y: the dimensions of X before axis, then N.
     """
-    rows, weight = matrix(x, axis, "X"), matrix(w, axis_w, "W")
+    rows = x if axis == x.dim() - 1 else matrix(x, axis, "X")
+    weight = matrix(w, axis_w, "W")
     _demand_fit(rows, weight, b, 0)
     y = F.linear(rows, weight, b)
     return y if rows is x else y.view(*x.shape[: axis % x.dim()], y.shape[1])

@@ -23,9 +23,10 @@ def matmul(
 
     like: a tensor whose shape Y takes; the gradient needs it.
     """
-    left, right = matrix(a, axis_a, "A"), matrix(b, axis_b, "B")
+    rows = like is not None and not trans_a and axis_a == a.dim() - 1
+    left, right = a if rows else matrix(a, axis_a, "A"), matrix(b, axis_b, "B")
     left, right = left.t() if trans_a else left, right.t() if trans_b else right
-    if left.shape[1] != right.shape[0]:
+    if left.shape[-1] != right.shape[0]:
         raise EnforceNotMet(f"A as a matrix is {[*left.shape]}, which does not go with B as {[*right.shape]}")
     y = left @ right
     return y if like is None else y.view(like.shape)

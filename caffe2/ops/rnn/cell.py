@@ -7,6 +7,9 @@ from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
 
+before_sigmoid = torch.ops.aten.sigmoid_backward.default
+before_tanh = torch.ops.aten.tanh_backward.default
+
 
 def running(lengths: Tensor | None, timestep: Tensor, width: int) -> Tensor | None:
     """Which of the N sequences still run at a time step, as bool[N, 1]; None where all do.
@@ -17,7 +20,8 @@ def running(lengths: Tensor | None, timestep: Tensor, width: int) -> Tensor | No
         return None
     if lengths.numel() != width:
         raise EnforceNotMet(f"seq_lengths holds {lengths.numel()} lengths for a batch of {width}")
-    return (lengths > timestep.reshape(())).reshape(-1, 1)
+    step = timestep if timestep.device == lengths.device else timestep.reshape(())
+    return (lengths > step).reshape(-1, 1)
 
 
 def _gates(gates: Tensor, state: Tensor, count: int) -> tuple[Tensor, ...]:
@@ -62,7 +66,8 @@ def lstm_unit(
     drop_states: a sequence that has ended gets states of zero, instead of keeping its last ones.
     """
     i, f, o, g = _gates(gates, cell, 4)
-    new = torch.sigmoid(f + forget_bias) * cell + torch.sigmoid(i) * torch.tanh(g)
+    f = f + forget_bias if forget_bias else f
+    new = torch.addcmul(torch.sigmoid(i) * torch.tanh(g), torch.sigmoid(f), cell)
     shown = torch.sigmoid(o) * torch.tanh(new)
     on = running(lengths, timestep, cell.shape[1])
     if on is None:
@@ -106,11 +111,12 @@ def lstm_unit_gradient(
     pass through, or vanish with drop_states.
     """
     i, f, o, g = _gates(gates, cell, 4)
-    i, f, o, g = torch.sigmoid(i), torch.sigmoid(f + forget_bias), torch.sigmoid(o), torch.tanh(g)
+    f = f + forget_bias if forget_bias else f
+    i, f, o, g = torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g)
     shown = torch.tanh(cell_t)
-    inner = dc + dh * o * (1 - shown * shown)
-    parts = (inner * g * i * (1 - i), inner * cell * f * (1 - f), dh * shown * o * (1 - o), inner * i * (1 - g * g))
-    dgates, dcell = torch.cat(parts, -1), inner * f
+    inner = dc + before_tanh(dh * o, shown)
+    parts = (before_sigmoid(inner * g, i), before_sigmoid(inner * cell, f), before_sigmoid(dh * shown, o))
+    dgates, dcell = torch.cat((*parts, before_tanh(inner * i, g)), -1), inner * f
     on = running(lengths, timestep, cell.shape[1])
     if on is None:
         return torch.zeros_like(dh), dcell, dgates
@@ -172,8 +178,8 @@ def gru_unit_gradient(
     """The gradients of the last stage of one step of a GRU; r has none here, it acted on o before."""
     _, u, o = _gates(gates, hidden, 3)
     u, o = torch.sigmoid(u), torch.tanh(o)
-    dgates = torch.cat((torch.zeros_like(dh), dh * (hidden - o) * u * (1 - u), dh * (1 - u) * (1 - o * o)), -1)
     dhidden = dh * u
+    dgates = torch.cat((torch.zeros_like(dh), before_sigmoid(dh * (hidden - o), u), before_tanh(dh - dhidden, o)), -1)
     on = running(lengths, timestep, hidden.shape[1])
     if on is None:
         return dhidden, dgates
