@@ -1,5 +1,6 @@
 """The core of the front end: blobs by name, operators, nets, gradients, execution steps and plans."""
 
+from caffe2.bridge.pytorch import register
 from caffe2.proto import caffe2_pb2
 from caffe2.python import _import_c_extension as C
 from caffe2.python import control_ops_grad, scope, workspace  # the first gives control operators their gradients
@@ -71,6 +72,8 @@ from caffe2.python._core.step import (
     to_execution_step,
 )
 from caffe2.python.scope import DeviceScope, NameScope
+
+register()  # torch.ops._caffe2, which programs of PyTorch find once Caffe2 is imported
 
 __all__ = [
     "BlobReference",

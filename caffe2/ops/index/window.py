@@ -36,7 +36,7 @@ class VariableLengthSequencePadding(Op):
         return x.masked_fill(late[:, :, None], 0)
 
 
-@op("DataCouple: *blobs -> *blobs", inplace="blobs => blobs")
+@op("DataCouple: *blobs -> *coupled", inplace="blobs => coupled", arity=lambda i, o: o <= i)
 def data_couple(*blobs: Any) -> tuple[Any, ...]:
-    """The blobs as they are: it makes whoever writes one of them wait for all."""
+    """The first blobs as they are: it makes whoever writes one of them wait for all."""
     return blobs

@@ -16,6 +16,7 @@ def _(rng):
 @samples("DataCouple")
 def _(rng):
     yield Sample("DataCouple", (floats(rng, 2), np.array([1])), outputs=2)
+    yield Sample("DataCouple", (floats(rng, 2), np.array([1]), floats(rng, 1)), outputs=2)
 
 
 def test_sequences_end_where_they_do(run):
