@@ -116,7 +116,7 @@ def rms_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, axis: int = 1, eps: floa
     """
     lead, shape = split_shape(x, axis)
     gamma, beta = _weights((gamma, beta), shape)
-    rrms = x.reshape(*lead, -1).square().mean(-1).add(eps).rsqrt()
+    rrms = x.reshape(*lead, shape.numel()).square().mean(-1).add(eps).rsqrt()
     return torch.addcmul(beta, x * rrms.reshape(*lead, *[1] * len(shape)), gamma), rrms
 
 

@@ -40,11 +40,13 @@ def _(rng):
     for axis, shape in ((1, (3, 4)), (-1, (4,))):
         inputs = (floats(rng, 2, 3, 4), floats(rng, *shape), floats(rng, *shape))
         yield Sample("RMSNorm", inputs, {"axis": axis, "eps": 0.1})
+    yield Sample("RMSNorm", (floats(rng, 0, 3), floats(rng, 3), floats(rng, 3)), {"eps": 0.1})
 
 
 @samples("RMSNormGradient")
 def _(rng):
     yield [floats(rng, 2, 3), floats(rng, 2, 3), floats(rng, 3), positive(rng, 2)], {}
+    yield [floats(rng, 0, 3), floats(rng, 0, 3), floats(rng, 3), positive(rng, 0)], {}
 
 
 @samples("GroupNorm")
