@@ -78,8 +78,8 @@ class DropoutGrad(Dropping):
 def sparse_dropout_with_replacement(
     x: Tensor, lengths: Tensor, *, generator: torch.Generator, ratio: float = 0.0, replacement_value: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Each of the runs of items X, of Lengths items, that has any is kept, or with probability `ratio` put aside whole
-    for the one item replacement_value.
+    """Each of the runs of items X, of Lengths items, is kept, or with probability `ratio` put aside whole, an empty one
+    too, for the one item replacement_value.
 
     Y holds the items left, one run after another, and OutputLengths (int32) how many each run has.
     """
@@ -87,10 +87,8 @@ def sparse_dropout_with_replacement(
         raise EnforceNotMet(f"ratio is {ratio}; it must lie between 0 and 1")
     demand.rank(x, 1, "X")
     demand.lengths(lengths, x.numel(), "Lengths")
-    some = lengths > 0
-    drawn = torch.rand(lengths.shape, generator=generator, device=x.device)
-    dropped = some & (drawn < ratio)
+    dropped = torch.rand(lengths.shape, generator=generator, device=x.device) < ratio
     out = torch.where(dropped, 1, lengths)
     of = torch.repeat_interleave(out)
     start = (lengths.cumsum(0) - lengths)[of] + torch.arange(of.numel(), device=x.device) - (out.cumsum(0) - out)[of]
-    return torch.where(dropped[of], replacement_value, x[start.clamp(max=max(x.numel() - 1, 0))]), out
+    return torch.cat([x, x.new_tensor([replacement_value])])[torch.where(dropped[of], x.numel(), start)], out

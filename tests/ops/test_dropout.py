@@ -62,6 +62,13 @@ def test_runs_are_dropped_whole(run):
     assert (y == -1).sum() == (out == 1).sum()
 
 
+def test_empty_runs_are_dropped_too(run):
+    y, out = run(
+        "SparseDropoutWithReplacement", np.arange(2), np.array([0, 2], np.int32), ratio=1.0, replacement_value=9
+    )
+    assert y.tolist() == [9, 9] and out.tolist() == [1, 1]
+
+
 def test_lengths_that_do_not_add_up_are_refused(run):
     with pytest.raises(EnforceNotMet, match="add up"):
         run("SparseDropoutWithReplacement", np.arange(6), np.array([2, 2], np.int32))
