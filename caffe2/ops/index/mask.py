@@ -76,11 +76,18 @@ def _(*inputs: Tensor | None) -> Tensor | None:
     return None if mask is None or data is None else data.new_empty(mask.shape)
 
 
-@op("RemoveDataBlocks: data indices -> shrunk_data", types="indices: index", shape=UNKNOWN)
+@op("RemoveDataBlocks: data indices -> shrunk_data", shape=UNKNOWN)
 def remove_data_blocks(data: Array, indices: Tensor) -> Array:
-    """Data without the rows that indices name, each of them once or more."""
+    """Data without the rows that indices name, each of them once or more.
+
+    indices: int32 or int64; no indices may be of any type, as NumPy's empty arrays are.
+    """
     demand.least_rank(data, 1, "data")
     demand.rank(indices, 1, "indices")
+    if not indices.numel():
+        indices = indices.long()
+    if indices.dtype not in (torch.int32, torch.int64):
+        raise EnforceNotMet(f"indices are int32 or int64, not {indices.dtype}")
     demand.in_range(indices, data.shape[0], "indices")
     kept = torch.ones(data.shape[0], dtype=torch.bool, device=indices.device)
     kept[indices] = False

@@ -103,3 +103,9 @@ def test_masks_fit_what_they_mask(run):
         run("BooleanMaskLengths", lengths(4), MASK)
     with pytest.raises(EnforceNotMet, match="holds 3"):
         run("RemoveDataBlocks", np.zeros(3, np.float32), np.array([3]))
+    with pytest.raises(EnforceNotMet, match="float64"):
+        run("RemoveDataBlocks", np.zeros(3, np.float32), np.array([1.0]))
+
+
+def test_no_indices_may_be_of_any_type(run):
+    assert run("RemoveDataBlocks", np.arange(3), np.array([])).tolist() == [0, 1, 2]
