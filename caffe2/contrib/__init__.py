@@ -1,0 +1,1 @@
+"""Historical paths of what was contributed to Caffe2."""

@@ -1,0 +1,1 @@
+"""Operators across processes and across devices: worlds, collectives, messages."""
