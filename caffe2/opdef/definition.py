@@ -51,6 +51,7 @@ class OpDef:
     host: frozenset[str] = frozenset()  # blobs that live in host memory whatever the device
     stores: bool = True  # False: the body writes its own blobs
     mutates: bool = False  # the body overwrites the inputs that `inplace` names
+    over: Callable | None = None  # the body, writing over the input that the first rule of `inplace` names
     view: bool = False  # the body may answer a view of an input
     shares: bool = False  # an output is meant to share the storage of an input
     blocking: bool = False  # may wait for another operator
@@ -127,6 +128,7 @@ def op(
     shape: Any = None,
     stores: bool = True,
     mutates: bool = False,
+    over: Callable | None = None,
     view: bool = False,
     shares: bool = False,
     blocking: bool = False,
@@ -140,6 +142,7 @@ def op(
     """Register the function or class below under `header`; hand it back untouched.
 
     inplace: "X -> Y, A => B": Y may overwrite X, B must overwrite A; None where any output may overwrite any input.
+    over: the function for nets that do so by the first of these rules: it saves the memory of the output.
     gradient: arrows such as "ReluGradient: Y dY -> dX", a function of a Gradient, NONE or REFUSED.
     like: the inputs whose shapes and types the outputs take, in order; one name serves every output.
     host: blobs that live in host memory whatever the device.
@@ -166,6 +169,7 @@ def op(
             host=frozenset(host.split()),
             stores=stores,
             mutates=mutates,
+            over=over,
             view=view,
             shares=shares,
             blocking=blocking,

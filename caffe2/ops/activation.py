@@ -25,13 +25,18 @@ def gradient_of_output(**facets: str) -> dict[str, str]:
     return {"inplace": "dY -> dX", "types": "Y dY: floating", "same": "Y dY", "like": "Y"} | facets
 
 
-@op("Relu: X -> Y", engines="CUDNN NEON MKLDNN", **of_output("Relu"))
+@op("Relu: X -> Y", engines="CUDNN NEON MKLDNN", over=torch.relu_, **of_output("Relu"))
 def relu(x: Tensor) -> Tensor:
     """The positive part of every element: Y = max(X, 0)."""
     return torch.relu(x)
 
 
-@op("ReluGradient: Y dY -> dX", engines="CUDNN NEON MKLDNN", **gradient_of_output())
+def relu_slope_(y: Tensor, dy: Tensor) -> Tensor:
+    """ReluGradient, written over dY."""
+    return aten.threshold_backward.grad_input(dy, y, 0, grad_input=dy)
+
+
+@op("ReluGradient: Y dY -> dX", engines="CUDNN NEON MKLDNN", over=relu_slope_, **gradient_of_output())
 def relu_gradient(y: Tensor, dy: Tensor) -> Tensor:
     """dX = dY where Y > 0, else 0."""
     return aten.threshold_backward.default(dy, y, 0)
@@ -120,7 +125,7 @@ def hard_sigmoid_gradient(y: Tensor, dy: Tensor, *, alpha: float = 0.2, beta: fl
     return torch.where((y > 0) & (y < 1), dy * alpha, 0)
 
 
-@op("Sigmoid: X -> Y", engines="CUDNN", **of_output("Sigmoid"))
+@op("Sigmoid: X -> Y", engines="CUDNN", over=torch.sigmoid_, **of_output("Sigmoid"))
 def sigmoid(x: Tensor) -> Tensor:
     """Y = 1 / (1 + exp(-X))."""
     return torch.sigmoid(x)
@@ -132,7 +137,7 @@ def sigmoid_gradient(y: Tensor, dy: Tensor) -> Tensor:
     return aten.sigmoid_backward.default(dy, y)
 
 
-@op("Tanh: X -> Y", engines="CUDNN", **of_output("Tanh"))
+@op("Tanh: X -> Y", engines="CUDNN", over=torch.tanh_, **of_output("Tanh"))
 def tanh(x: Tensor) -> Tensor:
     """The hyperbolic tangent of every element."""
     return torch.tanh(x)

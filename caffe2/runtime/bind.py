@@ -36,8 +36,9 @@ class Step:
     definition: OpDef
     inputs: list[Blob]
     outputs: list[Blob]
-    kernel: Callable
-    parameters: list[Blob | tuple[Blob, ...]]  # the kernel's positional parameters
+    kernel: Callable  # a function of tensors
+    call: Callable  # what runs: the kernel, or its form that writes over an input
+    parameters: list[Blob | tuple[Blob, ...]]  # the positional parameters of both
     device: torch.device
 
     def close(self) -> None:
@@ -78,10 +79,18 @@ def bind(op: caffe2_pb2.OperatorDef, workspace: Workspace, device: caffe2_pb2.De
     if flags.throw_if_fp_exceptions and d.stores:
         kernel = guarded(kernel, op.type)
     parameters = _arranged(d, inputs)
-    run = _closure(d, kernel, parameters, outputs)
     engine = flags.engine(op, d, place.device.type)
+    plain = d.kernel(place.device.type, engine) is d.body and not flags.throw_if_fp_exceptions
+    call = partial(d.over, **d.arguments(op)) if d.over and plain and _overwrites(d, op) else kernel
+    run = _closure(d, call, parameters, outputs)
     checked = _checked(d, inputs, run, typed=not engine)
-    return Step(run, checked, op, d, inputs, outputs, kernel, parameters, place.device)
+    return Step(run, checked, op, d, inputs, outputs, kernel, call, parameters, place.device)
+
+
+def _overwrites(d: OpDef, op: caffe2_pb2.OperatorDef) -> bool:
+    """Whether the output is the blob that the first rule lets it overwrite, and no other input is."""
+    (target,) = op.output
+    return list(op.input).count(target) == 1 and d.header.inputs.assign(op.input)[d.inplace[0].input] == target
 
 
 def instantiate(d: OpDef, place: Any) -> Callable:

@@ -24,7 +24,7 @@ def generate(steps: Sequence[Step]) -> tuple[Callable[[], None], CodeType]:
 
     lines = ["def run():"]
     for number, step in enumerate(steps):
-        scope[f"k{number}"] = step.kernel
+        scope[f"k{number}"] = step.call
         lines.append(" " + _line(f"k{number}", step, cell))
     code = compile("\n".join([*lines, " return"]), "<net>", "exec")
     exec(code, scope)

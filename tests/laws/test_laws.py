@@ -129,6 +129,7 @@ def test_alias(sample: Sample) -> None:
             at = held.untyped_storage().data_ptr()
             other = pointers.setdefault(at, name)
             assert other == name or (other in op.input and name in op.input), f"{name} shares its storage with {other}"
+            assert torch._debug_has_internal_overlap(held) != 1, f"elements of {name} share their storage"
 
 
 @tried("gradient")

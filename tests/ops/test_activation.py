@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe2.opdef import EnforceNotMet, NoGradient, gradient_ops
+from caffe2.opdef import EnforceNotMet, NoGradient, gradient_ops, lookup
 from caffe2.proto import caffe2_pb2
+from caffe2.runtime.workspace import Workspace
 from tests.sample import floats, samples
 
 PLAIN = "Relu Sigmoid Tanh Softplus Softsign Swish Mish"
@@ -112,3 +113,14 @@ def test_slopes_must_match_the_channels(run):
 def test_no_gradient_of_what_was_overwritten(name, inputs):
     with pytest.raises(NoGradient, match="overwrites"):
         gradient_ops(caffe2_pb2.OperatorDef(type=name, input=inputs, output=["x"]), ["x_grad"])
+
+
+@pytest.mark.parametrize("name", ["Relu", "Sigmoid", "Tanh", "ReluGradient"])
+def test_written_over_an_input_storage_is_kept(name):
+    workspace = Workspace()
+    op = caffe2_pb2.OperatorDef(type=name, input=["y", "x"][-lookup(name).header.inputs.least :], output=["x"])
+    for blob in op.input:
+        workspace.feed(blob, np.linspace(-1, 1, 5, dtype=np.float32))
+    held = workspace.require("x").value
+    workspace.run_operator_once(op)
+    assert workspace.require("x").value is held and held.tolist() != np.linspace(-1, 1, 5, dtype=np.float32).tolist()
