@@ -53,7 +53,10 @@ class Flags:
         if name == "caffe2_operator_throw_if_fp_exceptions":
             self.throw_if_fp_exceptions = _boolean(name, value)
         elif name == "caffe2_log_level":
-            logging.getLogger("caffe2").setLevel(_level(name, value))
+            logging.getLogger("caffe2").setLevel(_level(_integer(name, value)))
+        elif name in ("caffe2_omp_num_threads", "caffe2_mkl_num_threads"):
+            if (number := _integer(name, value)) > 0:
+                torch.set_num_threads(number)
         else:
             logger.debug("the flag --%s means nothing here", name)
 
@@ -79,12 +82,15 @@ def _boolean(name: str, value: str) -> bool:
     return BOOLEANS[value.lower()]
 
 
-def _level(name: str, value: str) -> int:
-    """Python's level for the original's: negative is all, 0 what goes on, 1 warnings, 2 errors, 3 the worst."""
+def _integer(name: str, value: str) -> int:
     try:
-        number = int(value)
+        return int(value)
     except ValueError:
         raise EnforceNotMet(f"the flag --{name} is an integer, not {value!r}") from None
+
+
+def _level(number: int) -> int:
+    """Python's level for the original's: negative is all, 0 what goes on, 1 warnings, 2 errors, 3 the worst."""
     levels = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
     return logging.DEBUG if number < 0 else levels[min(number, 3)]
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.python.recorded import layers, nets, rnn, text
+from tests.python.recorded import layers, nets, rnn, seq2seq, text
 
 
 def _recorded(module: ModuleType) -> dict[str, list[str]]:
@@ -15,7 +15,7 @@ def _recorded(module: ModuleType) -> dict[str, list[str]]:
     return {name: lines for name, *lines in (block.rstrip("\n").split("\n") for block in blocks)}
 
 
-RECORDED = {module: _recorded(module) for module in (nets, layers, rnn)}
+RECORDED = {module: _recorded(module) for module in (nets, layers, rnn, seq2seq)}
 
 
 @pytest.mark.parametrize("module", RECORDED, ids=lambda module: module.__name__)

@@ -2,6 +2,7 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 
 from caffe2.opdef import EnforceNotMet, registry
 from caffe2.proto import caffe2_pb2
@@ -44,8 +45,20 @@ def test_levels_of_the_log():
         log.setLevel(before)
 
 
+def test_threads_are_those_of_torch():
+    before = torch.get_num_threads()
+    try:
+        Flags().read(["program", "--caffe2_omp_num_threads=3"])
+        assert torch.get_num_threads() == 3
+        Flags().read(["program", "--caffe2_mkl_num_threads=0"])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
-    "argument", ["--nosuch=1", "--caffe2_log_level=x", "--caffe2_operator_throw_if_fp_exceptions=x"]
+    "argument",
+    ["--nosuch=1", "--caffe2_log_level=x", "--caffe2_omp_num_threads=x", "--caffe2_operator_throw_if_fp_exceptions=x"],
 )
 def test_flags_that_do_not_fit(argument):
     with pytest.raises(EnforceNotMet, match="flag"):
