@@ -9,7 +9,7 @@ import torch
 
 from caffe2.python import core
 
-_TARGET_PREFIX = "@/"
+_TARGET_PREFIXES = ("@/", "//")
 """What the original's own libraries are named by: build targets, such as @/caffe2/caffe2/contrib/gloo:gloo_ops."""
 
 _loaded: set[str] = set()
@@ -46,7 +46,7 @@ def needs_loading(name: str) -> bool:
 
     Raises FileNotFoundError where it is neither.
     """
-    if name.startswith(_TARGET_PREFIX):
+    if name.startswith(_TARGET_PREFIXES):
         return False
     if not os.path.isfile(name):
         raise FileNotFoundError(f"{name}: no such library of operators; give the path of a shared library")

@@ -123,13 +123,19 @@ def from_proto(blob: caffe2_pb2.BlobProto, device: torch.device | None = None) -
 def tensor_proto(
     value: torch.Tensor | np.ndarray, name: str | None = None, begin: int = 0, end: int | None = None
 ) -> caffe2_pb2.TensorProto:
-    """The elements from `begin` to before `end`, counted flat, of a tensor of numbers or of strings."""
+    """The elements from `begin` to before `end`, counted flat, of a tensor of numbers, of strings or of objects.
+
+    Objects are stored each as a BlobProto of its own, the element type undefined.
+    """
     demand_storable(value, name or "")
     kind = value.dtype if isinstance(value, torch.Tensor) else STRING
     proto = caffe2_pb2.TensorProto(dims=value.shape, data_type=BY_TORCH[kind].number, name=name)
     flat = value.reshape(-1)[begin:end]
-    if kind is STRING:
+    if kind is STRING and all(isinstance(element, bytes) for element in flat):
         proto.string_data.extend(flat)
+    elif kind is STRING:
+        proto.data_type = caffe2_pb2.TensorProto.UNDEFINED
+        proto.string_data.extend(serialize(element, "") for element in flat)
     else:
         bits = flat.view(BITS[kind]) if kind in BITS else flat
         packed.extend(proto, FIELDS.get(kind, "int32_data"), bits.cpu().numpy())
@@ -153,6 +159,8 @@ def empty(proto: caffe2_pb2.TensorProto, device: torch.device | None = None) -> 
     count = math.prod(proto.dims)
     if proto.data_type == caffe2_pb2.TensorProto.UNDEFINED and not count:
         return torch.empty(0)
+    if proto.data_type == caffe2_pb2.TensorProto.UNDEFINED and len(proto.string_data) == count:
+        return np.empty(tuple(proto.dims), dtype=object)
     if proto.data_type not in BY_NUMBER:
         raise MessageError(f"the tensor {proto.name!r} is stored with the element type {proto.data_type}")
     if not proto.HasField("segment"):
@@ -178,7 +186,10 @@ def fill(proto: caffe2_pb2.TensorProto, target: torch.Tensor | np.ndarray) -> to
         return target
     _demand(proto, begin, end, _stored(proto))
     if isinstance(target, np.ndarray):
-        target.reshape(-1)[begin:end] = list(proto.string_data)
+        objects = proto.data_type == caffe2_pb2.TensorProto.UNDEFINED
+        flat = target.reshape(-1)
+        for place, content in enumerate(proto.string_data, begin):
+            flat[place] = deserialize(content) if objects else content
         return target
     kind = target.dtype
     if proto.HasField("byte_data"):
@@ -193,9 +204,9 @@ def fill(proto: caffe2_pb2.TensorProto, target: torch.Tensor | np.ndarray) -> to
 
 def _stored(proto: caffe2_pb2.TensorProto) -> int:
     """How many elements a TensorProto holds."""
-    kind = BY_NUMBER[proto.data_type].torch
-    if kind is STRING:
+    if proto.data_type in (caffe2_pb2.TensorProto.STRING, caffe2_pb2.TensorProto.UNDEFINED):
         return len(proto.string_data)
+    kind = BY_NUMBER[proto.data_type].torch
     if proto.HasField("byte_data") or proto.data_type == caffe2_pb2.TensorProto.BYTE:
         return len(proto.byte_data) // kind.itemsize
     return len(getattr(proto, FIELDS.get(kind, "int32_data")))

@@ -5,6 +5,7 @@ import pytest
 from caffe2.python import core, dyndep, extension_loader, lazy_dyndep
 
 BUILT_IN = "@/caffe2/caffe2/distributed:file_store_handler_ops"
+OTHERS = "//caffe2/caffe2/quantization/server:dnnlowp_ops"
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def no_handler(monkeypatch):
 @pytest.mark.parametrize("load", [dyndep.InitOpsLibrary, lazy_dyndep.RegisterOpsLibrary])
 def test_libraries_of_the_original_are_here(load, capsys):
     load(BUILT_IN)
+    load(OTHERS)
     core.RefreshRegisteredOperators()
     assert BUILT_IN not in lazy_dyndep.GetImportedOpsLibraries()
     assert capsys.readouterr().out == ""

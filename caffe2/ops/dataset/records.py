@@ -9,12 +9,26 @@ import torch
 
 from caffe2.opdef import REFUSED, UNKNOWN, EnforceNotMet, OutputCount, op
 from caffe2.ops.dataset.tree import Column, Tree
+from caffe2.proto import caffe2_pb2
+from caffe2.runtime.serialize import stored_as, tensor_proto, tensor_value
 
 
 class Record(NamedTuple):
     """Entries of every column, those of one row or of all."""
 
     columns: tuple[Column, ...]
+
+
+def _write(record: Record, blob: caffe2_pb2.BlobProto) -> None:
+    columns = caffe2_pb2.TensorProtos(protos=[tensor_proto(column) for column in record.columns])
+    blob.content = columns.SerializeToString()
+
+
+def _read(blob: caffe2_pb2.BlobProto) -> Record:
+    return Record(tuple(map(tensor_value, caffe2_pb2.TensorProtos.FromString(blob.content).protos)))
+
+
+stored_as(Record, "std::shared_ptr<std::vector<TensorCPU>>", _write, _read)  # the original leaves the content out
 
 
 def _tensor_of(records: list[Record]) -> np.ndarray:

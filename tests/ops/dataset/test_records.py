@@ -13,6 +13,7 @@ from caffe2.ops.dataset.grow import Appender
 from caffe2.ops.dataset.records import pack_records, unpack_records
 from caffe2.ops.dataset.vector import TensorVector
 from caffe2.ops.sync.atomic import Mutex
+from caffe2.runtime.serialize import deserialize, serialize
 from caffe2.runtime.values import to_value
 from caffe2.runtime.workspace import Workspace
 from tests.ops.dataset.test_read import FIELDS, columns, ints
@@ -153,3 +154,12 @@ def test_vectors_refuse(run):
         run("ConcatTensorVector", TensorVector([to_value(np.zeros((1, 2))), to_value(np.zeros((1, 3)))]))
     with pytest.raises(EnforceNotMet, match="num_to_collect is -1"):
         run("CollectTensor", TensorVector(), ints(1), outputs=1)
+
+
+def test_packed_rows_are_stored_with_their_content():
+    rows = packed()
+    again = deserialize(serialize(rows, "rows"))
+    assert again.shape == rows.shape
+    for mine, theirs in zip(again, rows):
+        for a, b in zip(mine.columns, theirs.columns):
+            assert np.array_equal(np.asarray(a), np.asarray(b))
