@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, NoGradient, gradient, op
-from caffe2.ops.broadcast import align, binary, binary_gradient, broadcast_shape, reduce_to
+from caffe2.ops.broadcast import align, binary, binary_gradient, broadcast_shape, in_shape, reduce_to
 from caffe2.ops.demand import readable
 
 NUMBERS = "floating index"
@@ -85,7 +85,7 @@ def div_gradient(
         a = c
     view = align(a, b, axis, axis_str, order) if broadcast else b
     da, db = quotient(dc, view), -quotient(dc * c, view)
-    return reduce_to(da, a), reduce_to(db, view).reshape(b.shape)
+    return reduce_to(da, a), in_shape(reduce_to(db, view), b)
 
 
 @op("SumReduceLike: A B -> C", types="A: floating", view=True, shape=lambda a, b, **_: a.new_empty(b.shape))

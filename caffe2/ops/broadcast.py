@@ -44,6 +44,11 @@ def reduce_to(x: Tensor, like: Tensor) -> Tensor:
     return x if x.shape == like.shape else x.sum_to_size(like.shape).to(like.dtype)
 
 
+def in_shape(x: Tensor, like: Tensor) -> Tensor:
+    """X in the shape of `like`; X itself, which no view is, where it has that shape."""
+    return x if x.shape == like.shape else x.reshape(like.shape)
+
+
 def binary(function: Binary) -> Callable[..., Tensor]:
     """The body of an operator C = function(A, B), with the arguments that say how B is broadcast."""
 
@@ -75,7 +80,7 @@ def binary_gradient(slopes: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Ten
     ) -> tuple[Tensor, Tensor]:
         view = align(a, b, axis, axis_str, order) if broadcast else b
         da, db = slopes(dc, a, view)
-        return reduce_to(da, a), reduce_to(db, view).reshape(b.shape)
+        return reduce_to(da, a), in_shape(reduce_to(db, view), b)
 
     return body
 

@@ -25,9 +25,10 @@ class Link:
         apart = self.offset + self.window <= other.offset or other.offset + other.window <= self.offset
         return self.external == other.external and not apart
 
-    def slices(self, whole: Any, steps: int) -> Sequence[Tensor]:
+    def slices(self, whole: Any, steps: int, rows: dict[str, Sequence[Tensor]]) -> Sequence[Tensor]:
         """What each step sees of the sequence, [window, ...], sharing its storage.
 
+        rows: what other links of the same run have found: the rows of sequences, by name.
         Raises EnforceNotMet where the sequence is shorter than the last step needs.
         """
         past = steps - 1 + self.offset + self.window
@@ -36,9 +37,11 @@ class Link:
             raise EnforceNotMet(
                 f"step {steps - 1} of a recurrent network looks beyond {self.external}, which holds {held}"
             )
-        if self.window == 1:
-            return whole[self.offset : past].split(1) if steps else ()
-        return [whole.narrow(0, t + self.offset, self.window) for t in range(steps)]
+        if self.window != 1:
+            return [whole.narrow(0, t + self.offset, self.window) for t in range(steps)]
+        if self.external not in rows:
+            rows[self.external] = whole.unsqueeze(1).unbind()
+        return rows[self.external][self.offset : past]
 
 
 def make_links(

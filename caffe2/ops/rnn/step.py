@@ -60,9 +60,12 @@ class StepNet:
 
     def over(self, steps: int) -> Callable[[int], None]:
         """The function that runs step t, 0 <= t < steps, on the sequences that are there now."""
-        into = [(cell, self._slices(link, steps)) for link, cell in self._into]
-        into.append((self.workspace.local(self.timestep), torch.arange(steps, dtype=torch.int32).split(1)))
-        parts = [(run, [(cell, self._slices(link, steps)) for link, cell in stored]) for run, stored in self._parts]
+        rows: dict[str, Sequence[Tensor]] = {}
+        into = [(cell, self._slices(link, steps, rows)) for link, cell in self._into]
+        into.append((self.workspace.local(self.timestep), torch.arange(steps, dtype=torch.int32).view(-1, 1).unbind()))
+        parts = [
+            (run, [(cell, self._slices(link, steps, rows)) for link, cell in stored]) for run, stored in self._parts
+        ]
 
         def run(t: int) -> None:
             for cell, slices in into:
@@ -74,8 +77,8 @@ class StepNet:
 
         return run
 
-    def _slices(self, link: Link, steps: int) -> Sequence[Tensor]:
-        return link.slices(self.around.require(link.external).value, steps)
+    def _slices(self, link: Link, steps: int, rows: dict[str, Sequence[Tensor]]) -> Sequence[Tensor]:
+        return link.slices(self.around.require(link.external).value, steps, rows)
 
 
 def read_first(net: NetDef) -> set[str]:
