@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import caffe2.ops  # noqa: F401  (registers every operator)
@@ -23,3 +24,9 @@ def run() -> Callable[..., Any]:
         return found[0] if len(found) == 1 else found
 
     return call
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of random numbers, the same in every test."""
+    return np.random.default_rng(0)

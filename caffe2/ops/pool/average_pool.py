@@ -11,10 +11,24 @@ from torch import Tensor
 from caffe2.opdef import kernel, op
 from caffe2.ops.pool.max_pool import fused
 from caffe2.ops.pool.pooling import ARGUMENTS, NAMES, Pooling, own, reduced, spread
-from caffe2.ops.window import Frame
+from caffe2.ops.window import Axes, Frame
 
 FUSED = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 BACKWARD = {2: torch.ops.aten.avg_pool2d_backward, 3: torch.ops.aten.avg_pool3d_backward}
+
+
+def averaged(y: Tensor, size: Axes, first: int, frame: Frame, include: bool) -> Tensor:
+    """Sums over the windows of an image of a size, or gradients of means, divided by how many elements each counts.
+
+    include: padding counts.
+    """
+    if include or not any(frame.head + frame.tail):
+        return y / math.prod(frame.kernel)
+    for axis, (n, k, s, head) in enumerate(zip(size, frame.kernel, frame.stride, frame.head), first):
+        start = torch.arange(y.shape[axis], device=y.device) * s - head
+        count = (start + k).clamp(max=n) - start.clamp(min=0)
+        y = y / count.reshape(-1, *[1] * (y.dim() - axis - 1))
+    return y
 
 
 class Averaging(Pooling):
@@ -24,13 +38,7 @@ class Averaging(Pooling):
 
     def scaled(self, y: Tensor, x: Tensor, frame: Frame) -> Tensor:
         """Sums over windows of x, or gradients of means, divided by how many elements each window counts."""
-        if self.count_include_pad or not any(frame.head + frame.tail):
-            return y / math.prod(frame.kernel)
-        for axis, (k, s, head) in enumerate(zip(frame.kernel, frame.stride, frame.head), self.first_axis):
-            start = torch.arange(y.shape[axis], device=y.device) * s - head
-            count = (start + k).clamp(max=x.shape[axis]) - start.clamp(min=0)
-            y = y / count.reshape(-1, *[1] * (y.dim() - axis - 1))
-        return y
+        return averaged(y, self.size(x), self.first_axis, frame, self.count_include_pad)
 
 
 class AveragePool(Averaging):

@@ -49,9 +49,9 @@ def reduced(x: Tensor, first: int, frame: Frame, combine: Callable[[Tensor, Tens
     The image must be padded already.
     """
     stages = [x]
-    for axis, (k, s) in enumerate(zip(frame.kernel, frame.stride), first):
-        count = (x.shape[axis] - k) // s + 1
-        x = reduce(combine, steps(x, axis, k, s, 1, count))
+    for axis, (k, s, d) in enumerate(zip(frame.kernel, frame.stride, frame.dilation), first):
+        count = (x.shape[axis] - d * (k - 1) - 1) // s + 1
+        x = reduce(combine, steps(x, axis, k, s, d, count))
         stages.append(x)
     return stages
 

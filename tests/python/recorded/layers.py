@@ -4,6 +4,7 @@ import numpy as np
 
 from caffe2.python import core, layer_model_helper, layer_model_instantiator, regularizer, schema
 from caffe2.python.helpers.arg_scope import arg_scope
+from caffe2.python.layers.fc import get_fc_predictor_version
 from caffe2.python.layers.layers import InstantiationContext
 from caffe2.python.layers.sparse_lookup import get_sparse_lookup_predictor_version
 from caffe2.python.layers.tags import Tags
@@ -232,6 +233,14 @@ for version in ("fp16", "uint8rowwise", "fused_uint8rowwise", "fused_uint4rowwis
             model.output_schema = Struct(("output", output))
             with arg_scope(get_sparse_lookup_predictor_version, version=version, min_blob_size_4bits=1):
                 return net(layer_model_instantiator.generate_predict_net(model).Proto())
+
+
+@program("FC stored as fp16")
+def _():
+    model, x = new(FLOATS)
+    model.output_schema = Struct(("output", model.FC(x, 5)))
+    with arg_scope(get_fc_predictor_version, fc_version="fp16"):
+        return net(layer_model_instantiator.generate_predict_net(model).Proto())
 
 
 @program("FeatureSparseToDense")
