@@ -95,8 +95,8 @@ def elu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
 
 @op("EluGradient: Y dY -> dX", engines="CUDNN", **gradient_of_output())
 def elu_gradient(y: Tensor, dy: Tensor, *, alpha: float = 1.0) -> Tensor:
-    """dX = dY where Y > 0, dY * (Y + alpha) elsewhere."""
-    return exponential_slope(y, dy, alpha)
+    """dX = dY * (Y + alpha) where Y < 0, dY elsewhere."""
+    return torch.where(y < 0, dy * (y + alpha), dy)
 
 
 @op("Selu: X -> Y", **of_output("Selu"))

@@ -58,7 +58,7 @@ def ensure_cpu_output(x: Any) -> Any:
 
 
 @op("Cast: X -> Y", types="X: fixed bfloat16")
-def cast(x: Tensor, *, to: DType, from_type: DType | None = None) -> Tensor | np.ndarray:
+def cast(x: Tensor, *, to: DType = torch.float32, from_type: Any = None) -> Tensor | np.ndarray:
     """The elements of X as another type; numbers are cut towards zero, and nonzero is true.
 
     to: the element type, by number or name; strings show numbers in decimal, real ones to six places.
@@ -79,7 +79,11 @@ def _(g: Gradient) -> None:
     back = g.arg("from_type")
     if back is None:
         raise EnforceNotMet("Cast: its gradient needs the argument from_type, the element type of X")
-    g.op("Cast: dY -> dX", to=element_type(back).number, from_type=element_type(g.arg("to")).number)
+    g.op(
+        "Cast: dY -> dX",
+        to=element_type(back.s or back.i).number,
+        from_type=element_type(g.arg("to", torch.float32)).number,
+    )
 
 
 @op("FloatToHalf: X -> Y", gradient="HalfToFloat: dY -> dX", types="X: float")

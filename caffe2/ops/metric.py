@@ -75,7 +75,6 @@ class APMeter(Op):
 
 @op("Perplexity: probabilities -> output", types="probabilities: floating")
 def perplexity(p: Tensor) -> Tensor:
-    """The product of p[i]^(-1/N) over the N probabilities, as a scalar; 1 of none."""
-    if p.dim() != 1:
-        raise EnforceNotMet(f"probabilities are a vector, not {[*p.shape]}")
-    return torch.exp(-torch.log(p).sum() / max(len(p), 1))
+    """The product of p[i]^(-1/N) over the first N probabilities, N the first dimension, as a scalar; 1 of none."""
+    demand.least_rank(p, 1, "probabilities")
+    return torch.exp(-torch.log(p.reshape(-1)[: len(p)]).sum() / max(len(p), 1))

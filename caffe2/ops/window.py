@@ -125,7 +125,7 @@ class Window(Op):
     def _per_axis(self, name: str, default: Axes) -> Axes:
         one, many = getattr(self, name), getattr(self, name + "s")
         if one is not None:
-            return (one,) * max(2, len(many))
+            return (*many, one, one)[:2]  # the list goes first, and is cut, as in the original
         high, wide = getattr(self, name + "_h"), getattr(self, name + "_w")
         if high is not None and wide is not None:  # one of them alone says nothing, as in the original
             return (*many, high, wide)
@@ -134,7 +134,7 @@ class Window(Op):
     def _pads(self) -> Axes:
         sides = (self.pad_t, self.pad_l, self.pad_b, self.pad_r)
         if self.pad is not None:
-            pads = (self.pad,) * max(4, len(self.pads))
+            pads = (self.pads + (self.pad,) * 4)[:4]
         else:
             pads = self.pads + (sides if None not in sides else ())
         if pads and self.legacy_pad in (VALID, SAME):

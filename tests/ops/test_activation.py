@@ -124,3 +124,8 @@ def test_written_over_an_input_storage_is_kept(name):
     held = workspace.require("x").value
     workspace.run_operator_once(op)
     assert workspace.require("x").value is held and held.tolist() != np.linspace(-1, 1, 5, dtype=np.float32).tolist()
+
+
+def test_the_slope_of_elu_at_zero_is_one(run):
+    zero, one = np.zeros(2, np.float32), np.ones(2, np.float32)
+    assert run("EluGradient", zero, one, alpha=0.3).tolist() == [1, 1]

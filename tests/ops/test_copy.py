@@ -130,3 +130,7 @@ def test_numbers_as_strings(run):
     assert run("Cast", np.array([[-7, 8]], np.int32), to="string").tolist() == [[b"-7", b"8"]]
     assert run("Cast", np.array([1.5], np.float32), to="string").tolist() == [b"1.500000"]
     assert run("Cast", np.array([True]), to="string").tolist() == [b"1"]
+
+
+def test_cast_without_a_type_gives_floats(run):
+    assert run("Cast", np.arange(3), from_type=0).dtype == np.float32

@@ -34,5 +34,9 @@ def test_average_precision_over_runs():
 
 def test_perplexity_of_a_fair_die(run):
     assert run("Perplexity", np.full(4, 1 / 6, np.float32)) == pytest.approx(6)
-    with pytest.raises(EnforceNotMet, match="vector"):
-        run("Perplexity", np.ones((2, 2), np.float32))
+    with pytest.raises(EnforceNotMet, match="at least 1 dimension"):
+        run("Perplexity", np.ones((), np.float32))
+
+
+def test_perplexity_of_the_first_probabilities(run):
+    assert run("Perplexity", np.array([[0.5, 0.25], [0.1, 0.2]], np.float32)) == pytest.approx(8**0.5)

@@ -32,12 +32,15 @@ class Im2Col(Columns):
 
     def __call__(self, x: Tensor) -> Tensor:
         x, frame = self.image(x)
-        out = frame.out(x.shape[2:])
+        out, k = frame.out(x.shape[2:]), prod(frame.kernel)
+        n, c = x.shape[:2]
+        if not x.numel():
+            return x.new_empty((n, *out, k * c) if self.last else (n, k * c, *out))
         columns = F.unfold(frame.pad(x, 2), frame.kernel, frame.dilation, 0, frame.stride)
         if not self.last:
-            return columns.view(x.shape[0], -1, *out)
-        columns = columns.view(*x.shape[:2], -1, *out)
-        return columns.permute(0, 3, 4, 2, 1).reshape(x.shape[0], *out, -1)
+            return columns.view(n, k * c, *out)
+        columns = columns.view(n, c, k, *out)
+        return columns.permute(0, 3, 4, 2, 1).reshape(n, *out, k * c)
 
 
 @op("Col2Im: Y X -> Z", gradient="Im2Col: dZ -> dY", types="Y: float")
@@ -50,6 +53,8 @@ class Col2Im(Columns):
         out, k = frame.out(size), prod(frame.kernel)
         if y.shape != ((n, *out, k * c) if self.last else (n, k * c, *out)):
             raise EnforceNotMet(f"Y {tuple(y.shape)} does not hold the windows of X {tuple(x.shape)}, {out} of them")
+        if not y.numel():
+            return x.new_zeros((n, *size, c) if self.last else (n, c, *size))
         if self.last:
             y = y.view(n, *out, k, c).permute(0, 4, 3, 1, 2)
         padded = [s + head + tail for s, head, tail in zip(size, frame.head, frame.tail)]

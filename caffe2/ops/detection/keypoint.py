@@ -52,7 +52,7 @@ def _pixel(flat: Tensor, row: Tensor, column: Tensor, i: int, j: int, size: int)
     return flat.gather(2, ((row + i) * size + column + j)[:, :, None])[:, :, 0]
 
 
-@op("RMACRegions: X -> RMAC_REGIONS", types="X: float", gradient=REFUSED)
+@op("RMACRegions: X -> RMAC_REGIONS", types="X: fixed", gradient=REFUSED)
 def rmac_regions(x: Tensor, *, scales: int = 3, overlap: float = 0.4) -> Tensor:
     """Square regions that cover an image in `scales` sizes, for each image of X, N C H W: rows (image, x1, y1, x2, y2).
 
@@ -61,7 +61,7 @@ def rmac_regions(x: Tensor, *, scales: int = 3, overlap: float = 0.4) -> Tensor:
     """
     demand.rank(x, 4, "X")
     if not x.numel():
-        return x.new_empty(0, 5)
+        return x.new_empty(0, 5, dtype=torch.float32)
     n, _, h, w = x.shape
     regions = torch.tensor(_regions(h, w, scales, overlap), device=x.device).reshape(-1, 4)
     image = torch.arange(n, dtype=torch.float32, device=x.device).repeat_interleave(len(regions))

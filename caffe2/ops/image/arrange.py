@@ -72,7 +72,8 @@ def space_to_batch(
     if h % block_size or w % block_size:
         raise EnforceNotMet(f"padded images of {h} x {w} do not fall into blocks of {block_size}")
     grid = x.view(n, c, h // block_size, block_size, w // block_size, block_size)
-    return grid.permute(3, 5, 0, 1, 2, 4).reshape(-1, c, h // block_size, w // block_size).contiguous()
+    images = n * block_size**2
+    return grid.permute(3, 5, 0, 1, 2, 4).reshape(images, c, h // block_size, w // block_size).contiguous()
 
 
 @op("BatchToSpace: X -> Y", gradient="SpaceToBatch: dY -> dX", types="X: float")
@@ -84,8 +85,9 @@ def batch_to_space(
     many, c, h, w = x.shape
     if many % block_size**2:
         raise EnforceNotMet(f"{many} images do not make blocks of {block_size} x {block_size}")
-    grid = x.view(block_size, block_size, -1, c, h, w).permute(2, 3, 4, 0, 5, 1)
-    y = grid.reshape(-1, c, h * block_size, w * block_size)
+    n = many // block_size**2
+    grid = x.view(block_size, block_size, n, c, h, w).permute(2, 3, 4, 0, 5, 1)
+    y = grid.reshape(n, c, h * block_size, w * block_size)
     top = pad if pad_t is None else pad_t
     if y.shape[2] < top + pad or y.shape[3] < 2 * pad:
         raise EnforceNotMet(f"images of {y.shape[2]} x {y.shape[3]} are smaller than the padding {pad}")

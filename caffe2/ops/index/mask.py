@@ -139,6 +139,8 @@ class SequenceMask(Op):
             last = axis_of(self.repeat_from_axis, x.dim())
         if not first <= axis <= last:
             raise EnforceNotMet(f"batch lies before axis {axis} and repeat_from_axis does not: {first - 1}, {last}")
+        if not x.numel():
+            return x.clone()
         rows, columns = prod(x.shape[first:axis]), prod(x.shape[axis:last])
         row = torch.arange(rows, device=x.device)[:, None]
         limit = row

@@ -77,7 +77,8 @@ class SparseToDenseMask(_Mask):
 
     indices: ids of features, cut into rows by lengths; without lengths there is one row, and no dimension for it.
     values: [indices, features' shape ...]; presence_mask: bool, whether a value was there.
-    max_skipped_indices: after so many rows, over all runs, with negative ids among theirs the operator fails.
+    max_skipped_indices: after so many rows, over all runs, with negative ids among theirs the operator fails;
+        never if negative.
     """
 
     outputs: OutputCount
@@ -92,7 +93,7 @@ class SparseToDenseMask(_Mask):
         if tuple(default_value.shape) != tuple(values.shape[1:]) or default_value.dtype != values.dtype:
             raise EnforceNotMet(f"default_value is like a row of values, of shape {tuple(values.shape[1:])}")
         rows, cells = self.cells(indices, lengths)
-        self._count_skipped(indices, lengths, rows)
+        self._count_skipped(indices, lengths)
         last = self.last(cells, rows * len(self.mask))
         absent = last < 0
         shape = (rows, len(self.mask)) if lengths is not None else (len(self.mask),)
@@ -100,14 +101,15 @@ class SparseToDenseMask(_Mask):
         output = pick(joined([values, default_value[None]]), last.masked_fill(absent, values.shape[0]), 0)
         return output.reshape(*shape, *values.shape[1:]), ~absent.view(shape)
 
-    def _count_skipped(self, indices: Tensor, lengths: Tensor | None, rows: int) -> None:
+    def _count_skipped(self, indices: Tensor, lengths: Tensor | None) -> None:
         if not demand.readable(indices):
             return
         bad = (indices < 0) | (indices == torch.iinfo(indices.dtype).max)
-        if bad.any():
-            row = 0 if lengths is None else torch.repeat_interleave(lengths)[bad]
-            self._skipped += 1 if lengths is None else row.unique().numel()
-        if rows and self._skipped >= self.max_skipped_indices:
+        if not bad.any():
+            return
+        row = 0 if lengths is None else torch.repeat_interleave(lengths)[bad]
+        self._skipped += 1 if lengths is None else row.unique().numel()
+        if 0 <= self.max_skipped_indices <= self._skipped:
             most = self.max_skipped_indices
             raise EnforceNotMet(f"{self._skipped} rows had invalid ids; max_skipped_indices is {most}")
 

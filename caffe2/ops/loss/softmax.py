@@ -59,6 +59,12 @@ def _share(weights: Tensor, by_batch: bool) -> Tensor:
     return torch.where(total != 0, 1 / total, 0.0)
 
 
+def _gradient_share(weights: Tensor, by_batch: bool) -> Tensor:
+    """As _share, but 1 where the weights add up to nothing positive: the original's gradient does not divide then."""
+    total = weights.new_tensor(float(weights.numel())) if by_batch else weights.sum()
+    return torch.where(total > 0, 1 / total, 1.0)
+
+
 def _checked_targets(rows: Tensor, targets: Tensor, label_prob: bool) -> Tensor:
     """The targets as [N, D] probabilities or [N] labels. Raises EnforceNotMet where they do not fit."""
     wanted = rows.numel() if label_prob else len(rows)
@@ -122,9 +128,8 @@ def softmax_with_loss_gradient(
         grad = p.clone().scatter_add_(1, targets.reshape(-1, 1).long(), p.new_full((len(p), 1), -1.0))
     if weights is None:
         return grad.mul_(dloss * (scale / max(len(p), 1))).view(logits.shape)
-    return grad.mul_(weights.reshape(-1, 1) * (dloss * scale * _share(weights, average_by_batch_size))).view(
-        logits.shape
-    )
+    share = _gradient_share(weights, average_by_batch_size)
+    return grad.mul_(weights.reshape(-1, 1) * (dloss * scale * share)).view(logits.shape)
 
 
 def _demand_map(x: Tensor, labels: Tensor) -> None:
@@ -170,4 +175,4 @@ def spatial_softmax_with_loss_gradient(
     at = torch.where(counts, labels, 0).long().unsqueeze(1)
     grad = softmax.clone().scatter_add_(1, at, torch.full_like(softmax[:, :1], -1.0))
     share = counts.to(x.dtype) if weights is None else weights * counts
-    return grad.mul_((share * (dloss * scale * _share(share, False))).unsqueeze(1))
+    return grad.mul_((share * (dloss * scale * _gradient_share(share, False))).unsqueeze(1))

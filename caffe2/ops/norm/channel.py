@@ -117,6 +117,6 @@ def normalize_planar_yuv(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Z = (X - mean) / std, channel by channel, of images N C H W; mean and std are matrices of which row 0 counts."""
     demand.rank(x, 4, "X")
     for name, values in (("mean", mean), ("std", std)):
-        if values.dim() != 2 or values.shape[0] < 1 or values.shape[1] != x.shape[1]:
+        if values.dim() != 2 or len(values) < min(len(x), 1) or values.shape[1] != x.shape[1]:
             raise EnforceNotMet(f"{name} has a column for each of {x.shape[1]} channels, not {tuple(values.shape)}")
-    return (x - mean[0, :, None, None]) / std[0, :, None, None]
+    return (x - mean[:1, :, None, None]) / std[:1, :, None, None]

@@ -58,15 +58,15 @@ class _Tiles(Op):
             if getattr(self, name) is None and (len(site.inputs) <= at):
                 raise EnforceNotMet(f"{site.op.type}\n  the argument {name} is missing, and no blob holds it")
 
-    def settled(self, x: Tensor, tiles: Tensor | None, axis: Tensor | None) -> tuple[int, int]:
+    def settled(self, x: Tensor | np.ndarray, tiles: Tensor | None, axis: Tensor | None) -> tuple[int, int]:
         """The number of tiles, and the axis counted from the front."""
         count = self.tiles if tiles is None else _number(tiles, "tiles")
         at = self.axis if axis is None else _number(axis, "axis")
-        if not -x.dim() <= at < x.dim():
-            raise EnforceNotMet(f"axis {at} is no dimension of a tensor of {x.dim()}")
+        if not -x.ndim <= at < x.ndim:
+            raise EnforceNotMet(f"axis {at} is no dimension of a tensor of {x.ndim}")
         if count < 0:
             raise EnforceNotMet(f"tiles are {count}; they are no less than 0")
-        return count, at % x.dim()
+        return count, at % x.ndim
 
 
 def _number(value: Tensor, name: str) -> int:
@@ -78,7 +78,7 @@ def _number(value: Tensor, name: str) -> int:
 @op(
     "Tile: X tiles? axis? -> Y",
     gradient="TileGradient: dY tiles? axis? -> dX",
-    types=f"X: {TYPES}, tiles axis: index",
+    types=f"X: {TYPES} uint8 float16 string, tiles axis: index",
     host="tiles axis",
 )
 class Tile(_Tiles):
@@ -88,11 +88,14 @@ class Tile(_Tiles):
     blob for the axis mean axis 0.
     """
 
-    def __call__(self, x: Tensor, tiles: Tensor | None = None, axis: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Tensor | np.ndarray, tiles: Tensor | None = None, axis: Tensor | None = None
+    ) -> Tensor | np.ndarray:
         count, at = self.settled(x, tiles, axis)
         if axis is None and tiles is not None and tiles.dtype == torch.int64:
             at = 0
-        return x.repeat([count if d == at else 1 for d in range(x.dim())])
+        times = [count if d == at else 1 for d in range(x.ndim)]
+        return x.repeat(times) if isinstance(x, Tensor) else np.tile(x, times)
 
 
 @op("TileGradient: dY tiles? axis? -> dX", types=f"dY: {TYPES}, tiles axis: index", host="tiles axis", view=True)

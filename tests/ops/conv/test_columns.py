@@ -120,3 +120,11 @@ def test_a_locally_connected_layer_with_one_filter_everywhere_is_a_convolution(r
 def test_what_does_not_fit_is_refused(run, name, shapes):
     with pytest.raises(EnforceNotMet):
         run(name, *[np.ones(s, np.float32) for s in shapes], kernel=2)
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 5, 5), (0, 2, 5, 5)])
+def test_columns_of_nothing(run, shape):
+    x = np.zeros(shape, np.float32)
+    columns = run("Im2Col", x, kernel=3)
+    assert columns.shape == (shape[0], 9 * shape[1], 3, 3)
+    assert run("Col2Im", columns, x, kernel=3).shape == shape

@@ -77,3 +77,9 @@ def test_legacy_padding(run, pad, out):
     stride = 1 if pad == 1 else 2
     more = {"pad": 1} if pad == 3 else {}
     assert run("Conv", x, w, kernel=3, stride=stride, legacy_pad=pad, **more).shape == (1, 1, out, out)
+
+
+def test_a_list_goes_before_the_number_for_all_axes(run):
+    x, w = np.ones((1, 2, 6, 6), np.float32), np.ones((2, 2, 3, 3), np.float32)
+    assert run("Conv", x, w, kernels=[3, 3], strides=[2, 1], stride=1).shape == (1, 2, 2, 4)
+    assert run("Conv", x, w, kernel=3, pads=[1, 1, 0, 0], pad=0).shape == (1, 2, 5, 5)

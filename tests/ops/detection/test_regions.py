@@ -87,3 +87,8 @@ def test_the_maximum_of_a_parabola_is_found_between_pixels(run):
 def test_heat_maps_are_square(run):
     with pytest.raises(EnforceNotMet, match="square"):
         run("HeatmapMaxKeypoint", np.ones((1, 1, 3, 4), np.float32), np.ones((1, 4), np.float32))
+
+
+def test_regions_of_an_image_of_any_type(run):
+    x = np.zeros((1, 2, 10, 8), np.uint8)
+    np.testing.assert_array_equal(run("RMACRegions", x), run("RMACRegions", x.astype(np.float32)))

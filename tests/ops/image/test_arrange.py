@@ -126,3 +126,8 @@ def test_what_does_not_fit_is_refused(run, name, shape, args):
 def test_indices_that_do_not_fit_are_refused(run, indices):
     with pytest.raises(EnforceNotMet):
         run("BatchPermutation", np.ones((3, 2), np.float32), np.array(indices, np.int32))
+
+
+def test_blocks_of_nothing(run):
+    assert run("BatchToSpace", np.zeros((4, 0, 2, 2), np.float32), block_size=2).shape == (1, 0, 4, 4)
+    assert run("SpaceToBatch", np.zeros((1, 3, 0, 2), np.float32), block_size=2).shape == (4, 3, 0, 1)

@@ -109,3 +109,7 @@ def test_masks_fit_what_they_mask(run):
 
 def test_no_indices_may_be_of_any_type(run):
     assert run("RemoveDataBlocks", np.arange(3), np.array([])).tolist() == [0, 1, 2]
+
+
+def test_nothing_needs_no_lengths(run):
+    assert run("SequenceMask", np.zeros((3, 0), np.float32), np.zeros(0, np.int32), mode="sequence").shape == (3, 0)

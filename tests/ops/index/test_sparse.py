@@ -80,3 +80,9 @@ def test_an_index_out_of_range_is_named(run):
         run("BatchDenseToSparse", np.array([1]), np.array([4]), np.zeros((1, 4), np.float32))
     with pytest.raises(EnforceNotMet, match="holds -1"):
         run("SparseToDense", np.array([-1]), np.zeros(1, np.float32))
+
+
+def test_a_negative_limit_of_invalid_ids_is_none(run):
+    args = {"mask": [0, 1], "max_skipped_indices": -1}
+    ids, values, default = np.array([0, 1, -1]), np.array([1.0, 2.0, 3.0]), np.array(0.0)
+    assert run("SparseToDenseMask", ids, values, default, outputs=1, **args).tolist() == [1, 2]

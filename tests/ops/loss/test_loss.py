@@ -140,3 +140,14 @@ def test_where_no_place_counts_the_loss_is_zero(run):
 
 def test_a_probability_of_zero_costs_no_infinity(run):
     assert np.isfinite(run("LabelCrossEntropy", np.float32([[0, 1]]), labels(0))).all()
+
+
+@pytest.mark.parametrize(
+    "name, shape", [("SoftmaxWithLossGradient", (1, 2)), ("SpatialSoftmaxWithLossGradient", (1, 2, 1, 1))]
+)
+def test_weights_that_add_up_to_nothing_positive_do_not_divide(run, name, shape):
+    p = np.array([0.3, 0.7], np.float32).reshape(shape)
+    label = np.zeros((1, *shape[2:]), np.int32)
+    weight = np.full(label.shape, -2, np.float32)
+    found = run(name, p, label, weight, p, np.array(1, np.float32))
+    np.testing.assert_allclose(found.ravel(), [1.4, -1.4], rtol=1e-6)

@@ -83,3 +83,8 @@ def test_the_running_statistics_must_stay_in_their_blobs(run):
 def test_what_cannot_be_is_refused(run, args, outputs):
     with pytest.raises(EnforceNotMet):
         run("SpatialBN", *blobs(np.random.default_rng(1), 2, 2, 3), outputs=outputs, **args)
+
+
+def test_no_planes_to_normalize(run):
+    row = np.ones((0, 3), np.float32)
+    assert run("NormalizePlanarYUV", np.zeros((0, 3, 2, 2), np.float32), row, row).shape == (0, 3, 2, 2)

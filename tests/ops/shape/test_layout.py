@@ -77,3 +77,9 @@ def test_axes_permute(run):
 def test_tile_needs_to_know_how_often(run):
     with pytest.raises(EnforceNotMet, match="tiles is missing"):
         run("Tile", np.zeros(3, np.float32), axis=0)
+
+
+@pytest.mark.parametrize("x", [np.arange(3, dtype=np.uint8), np.ones(3, np.float16), np.array([b"a", b"b"], object)])
+def test_tiles_of_other_types(run, x):
+    tiled = run("Tile", x, tiles=2, axis=0)
+    assert [str(v) for v in tiled.tolist()] == [str(v) for v in np.tile(x, 2).tolist()]
