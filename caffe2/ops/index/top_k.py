@@ -12,6 +12,10 @@ from torch import Tensor
 from caffe2.opdef import UNKNOWN, EnforceNotMet, Op, OutputCount, Site, op
 from caffe2.ops import demand
 from caffe2.ops.index.gather import axis_of
+from caffe2.ops.native import Kernel
+
+COMPILED = Kernel("select", "top_k", "pqqqpp")
+COMPILED_LENGTHS = Kernel("select", "lengths_top_k", "ppqqpp")
 
 
 def largest(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -19,6 +23,10 @@ def largest(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
     torch.topk keeps no order among equals; it is used where a look at one element more finds none.
     """
+    if x.dtype == torch.float32 and 0 < k <= x.shape[-1] < 1 << 32 and COMPILED.serves(x):
+        values, places = x.new_empty(*x.shape[:-1], k), x.new_empty(*x.shape[:-1], k, dtype=torch.int64)
+        COMPILED(x, x.numel() // x.shape[-1], x.shape[-1], k, values, places)
+        return values, places
     if demand.concrete(x):
         values, places = x.topk(min(k + 1, x.shape[-1]))
         if not (values[..., 1:] == values[..., :-1]).any():
@@ -156,6 +164,11 @@ class LengthsTopK(Op):
         ends = lengths.long().cumsum(0)
         if demand.readable(ends) and ends.numel() and int(ends[-1]) > data.numel():
             raise EnforceNotMet(f"LENGTHS add up to {int(ends[-1])}, more than the {data.numel()} elements of DATA")
+        if COMPILED_LENGTHS.serves(data, lengths):
+            values = data.new_empty(lengths.numel(), self.k)
+            places = torch.empty_like(values, dtype=torch.int32)
+            COMPILED_LENGTHS(data, F.pad(ends, (1, 0)), lengths.numel(), self.k, values, places)
+            return values, places
         starts = (ends - lengths)[:, None]
         rank = torch.arange(self.k, device=data.device)
         if not data.numel():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,11 @@ from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Op, op
 from caffe2.ops import demand
+from caffe2.ops.native import Kernel
 from caffe2.ops.window import channels_last, steps
+
+FORWARD = Kernel("response", "lrn", "ppp qqqq fff")
+BACKWARD = Kernel("response", "lrn_gradient", "pppp qqqq fff")
 
 
 class Neighbouring(Op):
@@ -26,6 +31,17 @@ class Neighbouring(Op):
         self.axis = -1 if channels_last(self.order) else 1
         if self.size < 1:
             raise EnforceNotMet(f"size is {self.size}; the neighbourhood needs a channel at least")
+
+    def compiled(self, kernel: Kernel, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+        """Run a kernel on tensors N C followed by any axes."""
+        shape = inputs[0].shape
+        settings = self.size, self.alpha, self.beta, self.bias
+        kernel(*inputs, *outputs, shape[0], shape[1], prod(shape[2:]), *settings)
+
+    def fits(self, kernel: Kernel, *tensors: Tensor) -> bool:
+        """Whether a kernel takes these tensors."""
+        alike = all(t.dtype == torch.float32 and t.shape == tensors[0].shape for t in tensors)
+        return self.axis == 1 and tensors[0].dim() >= 3 and alike and kernel.serves(*tensors)
 
     def summed(self, x: Tensor, before: int) -> Tensor:
         """For each channel the sum of `size` of them, which start `before` it."""
@@ -48,6 +64,10 @@ class LRN(Neighbouring):
     """
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.fits(FORWARD, x):
+            y, scale = torch.empty_like(x), torch.empty_like(x)
+            self.compiled(FORWARD, (x,), (y, scale))
+            return y, scale
         scale = self.scale(x)
         return x * scale.pow(-self.beta), scale
 
@@ -60,6 +80,10 @@ class LRNGradient(Neighbouring):
     """
 
     def __call__(self, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
+        if self.fits(BACKWARD, x, y, dy):
+            dx = torch.empty_like(x)
+            self.compiled(BACKWARD, (x, y, dy), (dx,))
+            return dx
         scale = self.scale(x)
         spread = self.summed(dy * y / scale, self.size // 2)
         return torch.addcmul(dy * scale.pow(-self.beta), x, spread, value=-2 * self.alpha * self.beta / self.size)

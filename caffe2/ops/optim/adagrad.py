@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Op, OutputCount, Site, op
 from caffe2.ops import demand
+from caffe2.ops.native import Kernel
 from caffe2.ops.optim.rows import fitted, rows_of, scalar, update_rows
 
+COMPILED = {
+    row_wise: Kernel("rows", name, "pppqppqqfff") for row_wise, name in ((False, "adagrad"), (True, "row_wise_adagrad"))
+}
 ROWS = {"types": "param moment grad lr: float, indices: index", "mutates": True, "like": "param moment"}
 
 
@@ -68,6 +74,33 @@ class Adagrad(Op):
         )
 
 
+def compiled(
+    param: Tensor,
+    moment: Tensor,
+    indices: Tensor,
+    grad: Tensor,
+    lr: Tensor,
+    epsilon: float,
+    weight_decay: float,
+    *,
+    row_wise: bool = False,
+    place: Tensor | None = None,
+) -> bool:
+    """Whether a compiled kernel has updated the rows of param and moment that indices name, in place.
+
+    place: which row of grad goes with each index, int64, where it is not its own.
+    Raises EnforceNotMet where an index is out of range.
+    """
+    kernel = COMPILED[row_wise]
+    if not kernel.serves(param, moment, indices, grad, lr, place):
+        return False
+    demand.in_range(indices, param.shape[0], "indices")
+    width = prod(param.shape[1:])
+    settings = indices.numel(), width, float(lr), epsilon, weight_decay
+    kernel(param, moment, indices, indices.itemsize == 8, grad, place, *settings)
+    return True
+
+
 @op(
     "SparseAdagrad: param moment indices grad lr -> output_param output_moment_1",
     inplace="param => output_param, moment => output_moment_1",
@@ -89,6 +122,8 @@ class SparseAdagrad(Op):
         self, param: Tensor, moment: Tensor, indices: Tensor, grad: Tensor, lr: Tensor
     ) -> tuple[Tensor, Tensor]:
         rows, rate = rows_of(grad, indices, param), scalar(lr)
+        if compiled(param, fitted(moment, param, "moment"), indices, rows, rate, self.epsilon, self.weight_decay):
+            return param, moment
 
         def rule(w: Tensor, h: Tensor, g: Tensor) -> None:
             adagrad_(w, h, g, rate, self.epsilon, 1.0, self.weight_decay)
@@ -116,6 +151,8 @@ def row_wise_sparse_adagrad(
     """SparseAdagrad with one moment a row: it grows by the mean of the squares of the row's gradient."""
     rows, rate = rows_of(grad, indices, param), scalar(lr)
     tables = param, row_wise_moment(moment, param)
+    if compiled(*tables, indices, rows, rate, epsilon, weight_decay, row_wise=True):
+        return param, moment
     update_rows(lambda w, h, g: row_wise_(w, h, g, rate, epsilon, weight_decay), tables, indices, rows)
     return param, moment
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Op, Site, op
 from caffe2.ops import demand, ragged
-from caffe2.ops.optim.adagrad import adagrad_, row_wise_, row_wise_moment
+from caffe2.ops.optim.adagrad import adagrad_, compiled, row_wise_, row_wise_moment
 from caffe2.ops.optim.rows import fitted, scalar, update_rows
 
 
@@ -52,8 +52,10 @@ class _Sum(_Fused):
         segments, rate = self.segments(param, indices, grad, lengths), scalar(lr)
         if self._mean:
             grad = grad / lengths.clamp(min=1).view(-1, *[1] * (grad.dim() - 1))
-        rows = grad.index_select(0, segments)
-        update_rows(lambda w, h, g: self.rule_(w, h, g, rate), self.tables(param, moment), indices, rows)
+        tables, settings = self.tables(param, moment), (self.epsilon, self.weight_decay)
+        if not compiled(*tables, indices, grad, rate, *settings, row_wise=self._row_wise, place=segments.long()):
+            rows = grad.index_select(0, segments)
+            update_rows(lambda w, h, g: self.rule_(w, h, g, rate), tables, indices, rows)
         return param, moment
 
 

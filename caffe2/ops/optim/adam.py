@@ -6,13 +6,17 @@ Rate and Beyond, 2020.
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Op, OutputCount, op
 from caffe2.ops import demand
+from caffe2.ops.native import Kernel
 from caffe2.ops.optim.rows import fitted, rows_of, scalar, update_rows
 
+COMPILED = Kernel("rows", "adam", "pppp q pp qq fffff qq")
 SPARSE = {
     "inplace": "param => output_param, moment_1 => output_moment_1, moment_2 => output_moment_2",
     "types": "param moment_1 moment_2 grad lr: float, indices: index, iter: int64",
@@ -99,6 +103,10 @@ class _Rows(_Adam):
     def update(self, tables: tuple[Tensor, ...], indices: Tensor, grad: Tensor, lr: Tensor, iter: Tensor) -> Tensor:
         """Apply the update to rows of (param, moment_1, moment_2), in place; the steps, one a row of grad."""
         rate, start = scalar(lr), self.start(iter)
+        if COMPILED.serves(*tables, indices, grad, lr, iter):
+            return self._compiled(tables, indices, rows_of(grad, indices, tables[0]), float(rate), start).view(
+                grad.shape
+            )
 
         def rule(w: Tensor, m: Tensor, v: Tensor, g: Tensor) -> Tensor:
             step = self.advance(m, v, g, *start)
@@ -107,10 +115,28 @@ class _Rows(_Adam):
 
         return update_rows(rule, tables, indices, rows_of(grad, indices, tables[0])).view(grad.shape)
 
+    def _compiled(
+        self, tables: tuple[Tensor, ...], indices: Tensor, rows: Tensor, rate: float, start: tuple[int, float, float]
+    ) -> Tensor:
+        demand.in_range(indices, tables[0].shape[0], "indices")
+        scale, plain = self.scale(*start)
+        step = torch.empty_like(rows) if self.outputs > 3 else None
+        count, width = indices.numel(), prod(tables[0].shape[1:])
+        settings = rate, self.beta1, self.beta2, self.epsilon, scale, plain, self._row_wise
+        COMPILED(*tables, indices, indices.itemsize == 8, rows, step, count, width, *settings)
+        return rows if step is None else step
+
+    _row_wise = False
+
+    def scale(self, t: int, one: float, two: float) -> tuple[float, bool]:
+        """What m is multiplied by to make the step, and whether that is all: it is not divided by a root."""
+        return two**0.5 / one, False
+
     def advance(self, m: Tensor, v: Tensor, g: Tensor, t: int, one: float, two: float) -> Tensor:
         """Advance the moments of rows, in place; the step that they give."""
         self.moments_(m, v, g, g.square())
-        return self.step(m, v, one, two)
+        scale, plain = self.scale(t, one, two)
+        return m * scale if plain else (m / v.sqrt().add_(self.epsilon)).mul_(scale)
 
 
 @op(
@@ -140,15 +166,14 @@ class SparseAdam(_Rows):
         tables = param, fitted(moment_1, param, "moment_1"), fitted(moment_2, param, "moment_2")
         return param, moment_1, moment_2, self.update(tables, indices, grad, lr, iter)
 
-    def advance(self, m: Tensor, v: Tensor, g: Tensor, t: int, one: float, two: float) -> Tensor:
-        step = super().advance(m, v, g, t, one, two)
+    def scale(self, t: int, one: float, two: float) -> tuple[float, bool]:
         if not self.enableRAdam:
-            return step
+            return super().scale(t, one, two)
         rho = 2 / (1 - self.beta2) - 1
         now = rho - 2 * t * (1 - two) / two
         if now < 5:
-            return m / one
-        return step.mul_(((now - 4) * (now - 2) * rho / ((rho - 4) * (rho - 2) * now)) ** 0.5)
+            return 1 / one, True
+        return (two * (now - 4) * (now - 2) * rho / ((rho - 4) * (rho - 2) * now)) ** 0.5 / one, False
 
 
 @op(
@@ -158,6 +183,8 @@ class SparseAdam(_Rows):
 )
 class RowWiseSparseAdam(_Rows):
     """SparseAdam with one second moment a row, of the mean of the squares of the row's gradient."""
+
+    _row_wise = True
 
     def __call__(
         self,

@@ -7,9 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe2.opdef import kernel, op
+from caffe2.ops.native import Kernel
 from caffe2.ops.pool.pooling import ARGUMENTS, NAMES, Pooling, own, reduced
 from caffe2.ops.window import Frame, steps
 
+COMPILED = Kernel("pool", "max_pool_gradient", "pppp qq qqqq qqqq qq")
 FUSED = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 INDEXED = {2: torch.ops.aten.max_pool2d_with_indices, 3: torch.ops.aten.max_pool3d_with_indices}
 BACKWARD = {2: torch.ops.aten.max_pool2d_with_indices_backward, 3: torch.ops.aten.max_pool3d_with_indices_backward}
@@ -38,11 +40,22 @@ class MaxPoolGradient(Pooling):
         if self.global_pooling:
             return (x == y) * dy
         frame, first = self.checked(x, y, dy), self.first_axis
+        if x.dtype == torch.float32 == y.dtype == dy.dtype and 3 <= x.dim() <= 4 and COMPILED.serves(x, y, dy):
+            return self._compiled(frame, x, y, dy)
         stages = reduced(frame.pad(x, first, -torch.inf), first, self._but_last(frame), torch.maximum)
         for axis in reversed(range(len(frame.kernel))):
             dy = _to_maxima(stages[axis], y, dy, first + axis, frame.kernel[axis], frame.stride[axis])
             y = stages[axis]
         return frame.unpad(dy, first, self.size(x))
+
+    def _compiled(self, frame: Frame, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
+        """The same by a compiled kernel; of one axis as of an image one pixel high."""
+        dx, lost = torch.empty_like(x), 4 - x.dim()
+        ones, zeros = (1,) * lost, (0,) * lost
+        size = (ones + self.size(x), ones + self.size(y), ones + frame.kernel, ones + frame.stride, zeros + frame.head)
+        planes, channels = (x.shape[0], x.shape[-1]) if self.last else (x.shape[0] * x.shape[1], 1)
+        COMPILED(x, y, dy, dx, planes, channels, *(n for axes in size for n in axes))
+        return dx
 
     def _but_last(self, frame: Frame) -> Frame:
         return Frame(*(field[:-1] for field in frame))

@@ -1,0 +1,134 @@
+"""Compiled kernels and the forms in torch they stand for give the same, and where no compiler is the latter serve."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+import caffe2.ops  # noqa: F401
+from caffe2.ops import native
+from caffe2.proto import caffe2_pb2
+from caffe2.python import core
+from caffe2.runtime.workspace import Workspace
+
+RATE = np.array([-0.1], np.float32)
+
+
+def outcome(op: caffe2_pb2.OperatorDef, blobs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The outputs of an operator on copies of blobs."""
+    workspace = Workspace()
+    for name, value in blobs.items():
+        workspace.feed(name, value.copy())
+    workspace.run_operator_once(op)
+    return [workspace.fetch(name) for name in op.output]
+
+
+def rows(rng: np.random.Generator, width: int, index: type, **more: np.ndarray) -> dict[str, np.ndarray]:
+    """A table, its moments, and gradients of rows that come again and again."""
+    table = {"p": rng.standard_normal((50, width)), "g": rng.standard_normal((3000, width))}
+    moments = {"m": rng.random((50, width)), "v": rng.random((50, width)), "o": rng.random(50)}
+    floats = {k: x.astype(np.float32) for k, x in (table | moments).items()}
+    return floats | {"r": RATE, "i": rng.integers(0, 50, 3000).astype(index), "n": np.array([7])} | more
+
+
+def images(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Whole numbers of which many are equal."""
+    return rng.integers(-3, 4, shape).astype(np.float32)
+
+
+def pooling(rng: np.random.Generator, shape: tuple[int, ...], **arguments: object) -> tuple:
+    x = images(rng, *shape)
+    forward = core.CreateOperator("MaxPool", ["x"], ["y"], **arguments)
+    (y,) = outcome(forward, {"x": x})
+    dy = rng.standard_normal(y.shape).astype(np.float32)
+    return "MaxPoolGradient", "x y dy", "dx", arguments, {"x": x, "y": y, "dy": dy}
+
+
+def with_nan(x: np.ndarray) -> np.ndarray:
+    x.flat[5] = np.nan
+    return x
+
+
+CASES: dict[str, Callable[[np.random.Generator], tuple]] = {
+    "SparseAdagrad": lambda r: ("SparseAdagrad", "p m i g r", "p m", {"weight_decay": 0.1}, rows(r, 20, np.int64)),
+    "RowWise": lambda r: ("RowWiseSparseAdagrad", "p o i g r", "p o", {"weight_decay": 0.1}, rows(r, 17, np.int32)),
+    "Fused": lambda r: (
+        "RowWiseSparseAdagradFusedWithSparseLengthsMeanGradient", "p o i s r l", "p o", {},
+        rows(r, 9, np.int64, l=np.full(300, 10, np.int32), s=r.standard_normal((300, 9)).astype(np.float32)),
+    ),
+    "SparseAdam": lambda r: ("SparseAdam", "p m v i g r n", "p m v d", {}, rows(r, 20, np.int64)),
+    "RAdam": lambda r: ("SparseAdam", "p m v i g r n", "p m v", {"enableRAdam": 1, "beta2": 0.9}, rows(r, 8, np.int64)),
+    "RAdam-early": lambda r: ("SparseAdam", "p m v i g r n", "p m v", {"enableRAdam": 1}, rows(r, 8, np.int32)),
+    "RowWiseSparseAdam": lambda r: ("RowWiseSparseAdam", "p m o i g r n", "p m o d", {}, rows(r, 20, np.int64)),
+    "TopK": lambda r: ("TopK", "x", "v i", {"k": 7}, {"x": with_nan(images(r, 20, 1000))}),
+    "LengthsTopK": lambda r: (
+        "LengthsTopK", "x l", "v i", {"k": 5}, {"x": images(r, 60), "l": np.array([0, 3, 20, 5, 0, 32], np.int32)},
+    ),
+    "LRN": lambda r: (
+        "LRN", "x", "y s", {"size": 5, "alpha": 0.3, "beta": 0.75},
+        {"x": r.standard_normal((2, 9, 13, 11)).astype(np.float32)},
+    ),
+    "LRN-even": lambda r: (
+        "LRN", "x", "y s", {"size": 4, "alpha": 0.3, "beta": 0.6, "bias": 2.0},
+        {"x": r.standard_normal((2, 3, 300)).astype(np.float32)},
+    ),
+    "LRNGradient": lambda r: (
+        "LRNGradient", "x y dy", "dx", {"size": 4, "alpha": 0.3, "beta": 0.75},
+        {k: r.standard_normal((2, 9, 13, 11)).astype(np.float32) for k in ("x", "y", "dy")},
+    ),
+    "MaxPool2": lambda r: pooling(r, (2, 3, 8, 9), kernel=2, stride=2),
+    "MaxPool3": lambda r: pooling(r, (2, 3, 11, 14), kernel=3, stride=2, pad=1),
+    "MaxPool3s1": lambda r: pooling(r, (2, 3, 5, 1), kernel=3, stride=1, pad=1),
+    "MaxPool-odd": lambda r: pooling(r, (2, 3, 9, 12), kernel_h=4, kernel_w=2, stride_h=1, stride_w=3, pad=1),
+    "MaxPool-caffe": lambda r: pooling(r, (2, 3, 10, 10), kernel=3, stride=2, legacy_pad=3),
+    "MaxPool-NHWC": lambda r: pooling(r, (2, 11, 14, 5), kernel=3, stride=2, pad=1, order="NHWC"),
+    "MaxPool-1d": lambda r: pooling(r, (2, 3, 20), kernels=[3], strides=[2], pads=[1, 1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_both_forms_agree(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, inputs, outputs, arguments, blobs = CASES[case](np.random.default_rng(3))
+    op = core.CreateOperator(kind, inputs.split(), outputs.split(), **arguments)
+    compiled = outcome(op, blobs)
+    monkeypatch.setattr(native.Kernel, "serves", lambda self, *tensors: False)
+    for a, b in zip(compiled, outcome(op, blobs)):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
+
+
+def test_an_index_out_of_range_is_refused_before_anything_is_written() -> None:
+    blobs = rows(np.random.default_rng(0), 4, np.int64)
+    blobs["i"][7] = 50
+    with pytest.raises(RuntimeError, match="50"):
+        outcome(core.CreateOperator("SparseAdagrad", "p m i g r".split(), ["p", "m"]), blobs)
+
+
+@pytest.mark.skipif(not native.library("select"), reason="no compiler")
+def test_kernels_serve_contiguous_tensors_in_host_memory() -> None:
+    kernel = native.Kernel("select", "top_k", "pqqqpp")
+    assert kernel.serves(torch.zeros(3, 4), None)
+    assert not kernel.serves(torch.zeros(3, 4).t())
+    assert not kernel.serves(torch.zeros(3, device="meta"))
+
+
+def test_without_a_compiler_the_torch_forms_serve() -> None:
+    program = (
+        "import torch, caffe2.ops; from caffe2.ops import native; from caffe2.ops.index.top_k import largest;"
+        "print(native.library('select'), largest(torch.tensor([1., 3., 2.]), 1)[1].tolist())"
+    )
+    env = dict(os.environ, CAFFE2_NATIVE="0")
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "None [1]"
+
+
+def test_a_folder_that_others_can_write_is_not_run_from(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o777)
+    monkeypatch.setenv("CAFFE2_NATIVE_CACHE", str(tmp_path))
+    assert native._built(native.SOURCES / "select.cpp") is None
