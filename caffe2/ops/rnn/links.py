@@ -47,11 +47,15 @@ class Link:
 def make_links(
     internal: Sequence[str], external: Sequence[str], offset: Sequence[int], window: Sequence[int] = ()
 ) -> list[Link]:
-    """Links from the arguments of an operator. Raises EnforceNotMet where their lengths differ."""
+    """Links from the arguments of an operator. Raises EnforceNotMet where their lengths differ or one sees nothing."""
     window = window or [1] * len(offset)
     if not len(internal) == len(external) == len(offset) == len(window):
         raise EnforceNotMet(f"links do not pair up: {internal}, {external}, {offset}, {window}")
-    return [Link(*link) for link in zip(internal, external, offset, window)]
+    links = [Link(*link) for link in zip(internal, external, offset, window)]
+    for link in links:
+        if link.offset < 0 or link.window < 1:
+            raise EnforceNotMet(f"a link begins at the step or after it and sees a row at least; {link} does not")
+    return links
 
 
 @op(

@@ -11,6 +11,7 @@ from caffe2.opdef import NONE, UNKNOWN, EnforceNotMet, Gradient, Op, Site, gradi
 from caffe2.ops.rnn.links import Link, make_links
 from caffe2.ops.rnn.step import StepBlobs, StepNet
 from caffe2.proto.caffe2_pb2 import NetDef
+from caffe2.runtime.blob import describe
 
 
 class Recurrence(Op):
@@ -67,8 +68,13 @@ class RecurrentNetwork(Recurrence):
     recompute_blobs_on_backward: tuple[str, ...] = ()
 
     def bind(self, site: Site) -> None:
-        if len(self.recurrent_states) != len(self.initial_recurrent_state_ids):
-            raise EnforceNotMet(f"every one of {self.recurrent_states} needs one initial_recurrent_state_ids")
+        ids, count = self.initial_recurrent_state_ids, len(site.inputs)
+        if len(self.recurrent_states) != len(ids) or not all(0 <= k < count for k in ids):
+            raise EnforceNotMet(
+                f"each of the states {' '.join(self.recurrent_states)} begins as one of {count} inputs, not as {ids}"
+            )
+        if not len(self.alias_src) == len(self.alias_dst) == len(self.alias_offset):
+            raise EnforceNotMet(f"aliases do not pair up: {self.alias_src}, {self.alias_dst}, {self.alias_offset}")
         self.site, workspace = site, site.workspace
         self.states = [(workspace.cell(s), k) for s, k in zip(self.recurrent_states, self.initial_recurrent_state_ids)]
         for name in self.alias_dst:
@@ -78,6 +84,8 @@ class RecurrentNetwork(Recurrence):
         self.step: StepNet | None = None
 
     def __call__(self, *inputs: Any) -> None:
+        if not isinstance(inputs[0], Tensor) or inputs[0].dim() < 2:
+            raise EnforceNotMet(f"{self.site.inputs[0]} is [T, N, ...], got {describe(inputs[0])}")
         steps, batch = inputs[0].shape[:2]
         for cell, k in self.states:
             cell.value = initial(inputs[k], steps, batch, self.site.inputs[k])
@@ -121,6 +129,10 @@ def _(g: Gradient) -> None:
         )
     op_, inputs = g.forward, g.forward.input
     chosen = [0, *(args["param"].ints if "param" in args else ()), *args["initial_recurrent_state_ids"].ints]
+    if not all(0 <= k < len(inputs) for k in chosen) or not all(0 <= k < len(g.g_output) for k in back):
+        raise EnforceNotMet(
+            f"gradients of the inputs {chosen} of {len(inputs)}, from the outputs {[*back]} of {len(op_.output)}"
+        )
     given = [g.g_output[k] for k in back]
     g.add("RecurrentNetworkGradient", [*given, *inputs, *op_.output], [f"{inputs[k]}_grad" for k in chosen])
     for k in chosen:

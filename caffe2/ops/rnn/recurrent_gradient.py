@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from caffe2.ops.rnn.recurrent import Recurrence, in_order
 from caffe2.ops.rnn.step import StepBlobs, StepNet, read_first
 from caffe2.ops.rnn.weights import Joined, Summed, take_out
 from caffe2.proto.caffe2_pb2 import NetDef
+from caffe2.runtime.blob import describe
 from caffe2.runtime.workspace import Workspace
 
 
@@ -114,11 +115,7 @@ class RecurrentNetworkGradient(Recurrence):
         if not steps:
             return [torch.zeros_like(workspace.require(name).value) for name, _ in self.params]
         run = step.over(steps)
-        outside = [
-            (workspace.require(total).value[1:].unbind(), workspace.require(given).value.unbind())
-            for _, total, given, _ in self.flows
-            if given
-        ]
+        outside = [self._outside(total, given) for _, total, given, _ in self.flows if given]
         gradients = self._gradients(step)
         for t in reversed(range(steps)):
             for total, given in outside:
@@ -131,6 +128,13 @@ class RecurrentNetworkGradient(Recurrence):
                 gradient.take()
         known = {name: total for gradient in gradients for name, total in gradient.result().items()}
         return [known[name] for name in self.steps_of]
+
+    def _outside(self, total: str, given: str) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """The gradient of a state after each step, and what is given to be added to it."""
+        after, more = (self.site.workspace.require(name).value for name in (total, given))
+        if after[1:].shape != more.shape:
+            raise EnforceNotMet(f"{given} is {describe(more)}, and the state after each step {describe(after[1:])}")
+        return after[1:].unbind(), more.unbind()
 
     def _gradients(self, step: StepNet) -> list[Summed | Joined]:
         """How the gradients of the parameters come of those of the steps."""

@@ -16,49 +16,6 @@ T, N, D = 3, 2, 4
 STEP = np.array([1], np.int32)
 
 
-@samples("LSTMUnit")
-def _(rng):
-    states = [floats(rng, 1, N, D), floats(rng, 1, N, D), floats(rng, 1, N, 4 * D)]
-    yield [*states, np.array([1, 3], np.int32), STEP], {"forget_bias": 0.5}
-    yield [*states, np.array([1, 3], np.int32), STEP], {"drop_states": 1}
-    yield [*states, STEP], {"sequence_lengths": 0}
-
-
-@samples("LSTMUnitGradient")
-def _(rng):
-    states = [floats(rng, 1, N, D), floats(rng, 1, N, D), floats(rng, 1, N, 4 * D)]
-    yield [*states, np.array([1, 3], np.int32), STEP, *(floats(rng, 1, N, D) for _ in range(4))], {}
-    yield [*states, STEP, *(floats(rng, 1, N, D) for _ in range(4))], {"sequence_lengths": 0, "drop_states": 1}
-
-
-@samples("GRUUnit")
-def _(rng):
-    states = [floats(rng, 1, N, D), floats(rng, 1, N, 3 * D)]
-    yield [*states, np.array([1, 3], np.int32), STEP], {}
-    yield [*states, np.array([1, 3], np.int32), STEP], {"drop_states": 1}
-    yield [*states, STEP], {"sequence_lengths": 0}
-
-
-@samples("GRUUnitGradient")
-def _(rng):
-    states = [floats(rng, 1, N, D), floats(rng, 1, N, 3 * D)]
-    yield [*states, np.array([1, 3], np.int32), STEP, floats(rng, 1, N, D), floats(rng, 1, N, D)], {}
-
-
-@samples("InferenceLSTM")
-def _(rng):
-    weights = [floats(rng, 4 * D, D), floats(rng, 4 * D, D), floats(rng, 4 * D), floats(rng, 4 * D)]
-    yield Sample(
-        "InferenceLSTM", (floats(rng, T, N, D), floats(rng, 1, N, D), floats(rng, 1, N, D), *weights), outputs=3
-    )
-    yield Sample(
-        "InferenceLSTM",
-        (floats(rng, N, T, D), floats(rng, 1, N, D), floats(rng, 1, N, D), *weights[:2]),
-        {"batch_first": 1, "has_biases": 0},
-        outputs=3,
-    )
-
-
 @samples("rnn_internal_apply_link")
 def _(rng):
     yield [STEP, floats(rng, T, N, D)], {"offset": 0, "window": 1}
@@ -281,3 +238,52 @@ def test_steps_hand_their_blobs_to_the_fetcher():
     workspace.run_operator_once(fetch)
     assert {f"p_x_t{t}".encode() for t in range(T)} < set(workspace.fetch("names"))
     np.testing.assert_array_equal(workspace.fetch("p_h_t1"), workspace.fetch("o0")[1:2])
+
+
+def changed(**args: object) -> caffe2_pb2.OperatorDef:
+    made = recurrence()
+    kept = [arg for arg in made.arg if arg.name not in args]
+    del made.arg[:]
+    made.arg.extend([*kept, *(make_argument(k, v) for k, v in args.items())])
+    return made
+
+
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        ({"initial_recurrent_state_ids": (7,)}, "begins as one of 2 inputs"),
+        ({"alias_offset": (1,)}, "aliases do not pair up"),
+        ({"link_offset": (0, 1)}, "links do not pair up"),
+        ({"link_offset": (-1, 1, 0)}, "begins at the step or after it"),
+        ({"link_offset": (0, 5, 0)}, "step 2 of a recurrent network looks beyond h"),
+        ({"link_external": ("nosuch", "h", "i0")}, "there is no blob 'nosuch'"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(args, words):
+    workspace, rng = Workspace(), np.random.default_rng(5)
+    workspace.feed("i0", floats(rng, T, N, D))
+    workspace.feed("i1", floats(rng, N, D))
+    with pytest.raises(EnforceNotMet, match=words):
+        workspace.run_operator_once(changed(**args))
+
+
+@pytest.mark.parametrize("shape", [(T,), (T, N + 1, D)])
+def test_sequences_that_do_not_fit_are_refused(shape):
+    workspace, rng = Workspace(), np.random.default_rng(5)
+    workspace.feed("i0", floats(rng, *shape))
+    workspace.feed("i1", floats(rng, N, D))
+    with pytest.raises(EnforceNotMet, match=r"i0 is \[T, N, ...\]|initial state i1"):
+        workspace.run_operator_once(recurrence())
+
+
+def test_gradients_that_do_not_fit_are_refused():
+    workspace, rng = Workspace(), np.random.default_rng(5)
+    workspace.feed("i0", floats(rng, T, N, D))
+    workspace.feed("i1", floats(rng, N, D))
+    workspace.feed("o0_grad", floats(rng, T - 1, N, D))
+    workspace.run_operator_once(recurrence())
+    (backward,) = gradient_ops(recurrence(), ["o0_grad", None, None])[0]
+    with pytest.raises(EnforceNotMet, match=r"o0_grad is float32\[2,2,4\]"):
+        workspace.run_operator_once(backward)
+    with pytest.raises(EnforceNotMet, match="gradients of the inputs"):
+        gradient_ops(changed(outputs_with_grads=(5,)), ["o0_grad", None, None])
