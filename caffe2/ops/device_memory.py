@@ -1,0 +1,16 @@
+"""How much memory the devices' tensors take."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from caffe2.opdef import op
+
+
+@op("GetGPUMemoryUsage: -> stats", host="stats")
+def get_gpu_memory_usage() -> Tensor:
+    """Bytes of tensors on each of n GPUs: int64 [2, n], now in row 0, at most so far in row 1."""
+    devices = range(torch.cuda.device_count())
+    used = [[f(d) for d in devices] for f in (torch.cuda.memory_allocated, torch.cuda.max_memory_allocated)]
+    return torch.tensor(used, dtype=torch.int64).reshape(2, len(devices))
