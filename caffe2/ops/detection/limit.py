@@ -7,7 +7,7 @@ from torch import Tensor
 
 from caffe2.opdef import REFUSED, UNKNOWN, EnforceNotMet, Op, OutputCount, op
 from caffe2.ops import demand
-from caffe2.ops.detection.suppress import greedy, soft
+from caffe2.ops.detection.suppress import greedy_of_groups, soft
 
 
 @op(
@@ -82,33 +82,47 @@ class BoxWithNMSLimit(Op):
 
     def _image(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, ...]:
         """The detections of one image: scores, boxes, classes, rows, and how many of each class."""
-        rows, values, classes = [scores.new_empty(0).long()], [scores.new_empty(0)], [scores.new_empty(0).long()]
-        for k in range(1, scores.shape[1]):
-            kept, lowered = self._class(scores[:, self._score(k)], self._of_class(boxes, k))
-            rows.append(kept)
-            values.append(lowered[kept])
-            classes.append(torch.full_like(kept, k))
-        row, value, of = torch.cat(rows), torch.cat(values), torch.cat(classes)
+        row, value, of = (self._softly if self.soft_nms_enabled else self._greedily)(scores, boxes)
         if 0 < self.detections_per_im < len(row):
             best = value.argsort(descending=True, stable=True)[: self.detections_per_im]
             best = best[of[best].argsort(stable=True)]
             row, value, of = row[best], value[best], of[best]
-        column = (0 * of if self.cls_agnostic_bbox_reg else of - int(not self.input_boxes_include_bg_cls)) * self.wide
-        at = column[:, None] + torch.arange(self.wide, device=boxes.device)
         sizes = torch.bincount(of, minlength=scores.shape[1]).to(torch.int32)
         shown = (of - int(not self.output_classes_include_bg_cls)).to(scores.dtype)
-        return value, boxes[row[:, None], at], shown, row, sizes
+        return value, self._boxes(boxes, row, of), shown, row, sizes
 
-    def _of_class(self, boxes: Tensor, k: int) -> Tensor:
-        return boxes[:, self._box(k) * self.wide : (self._box(k) + 1) * self.wide]
+    def _boxes(self, boxes: Tensor, row: Tensor, of: Tensor) -> Tensor:
+        """The boxes of rows in their classes."""
+        column = (0 * of if self.cls_agnostic_bbox_reg else of - int(not self.input_boxes_include_bg_cls)) * self.wide
+        return boxes[row[:, None], column[:, None] + torch.arange(self.wide, device=boxes.device)]
 
-    def _class(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """The rows kept for one class, best first, and the scores, lowered or not."""
-        which, plus = (scores > self.score_thresh).nonzero()[:, 0], int(self.legacy_plus_one)
-        if self.soft_nms_enabled:
-            gaussian, sigma = self.soft_nms_method == "gaussian", self.soft_nms_sigma
-            least = self.soft_nms_min_score_thres
-            return soft(boxes, scores, which, gaussian=gaussian, sigma=sigma, limit=self.nms, least=least, plus=plus)
-        which = which[scores[which].argsort(descending=True, stable=True)]
+    def _greedily(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows, scores and classes of what is left of each class, best first: all classes at once."""
+        table = scores[:, self._score(1) : self._score(scores.shape[1])].t()
+        of, row = (table > self.score_thresh).nonzero(as_tuple=True)
+        value = table[of, row]
+        best = value.argsort(descending=True, stable=True)
+        best = best[of[best].argsort(stable=True)]
+        of, row, value = of[best] + 1, row[best], value[best]
         most = self.detections_per_im if self.detections_per_im > 0 else -1
-        return which[greedy(boxes[which], self.nms, most, plus)], scores
+        sizes = torch.bincount(of, minlength=scores.shape[1]).tolist()
+        plus = int(self.legacy_plus_one)
+        kept = greedy_of_groups(self._boxes(boxes, row, of), sizes, self.nms, most, plus)
+        return row[kept], value[kept], of[kept]
+
+    def _softly(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows, lowered scores and classes of what is left of each class, in the order they were picked."""
+        rows, values, classes = [scores.new_empty(0).long()], [scores.new_empty(0)], [scores.new_empty(0).long()]
+        gaussian, sigma, least = self.soft_nms_method == "gaussian", self.soft_nms_sigma, self.soft_nms_min_score_thres
+        settings = {"gaussian": gaussian, "sigma": sigma, "limit": self.nms, "least": least}
+        for k in range(1, scores.shape[1]):
+            of_class, at = scores[:, self._score(k)], self._box(k) * self.wide
+            which = (of_class > self.score_thresh).nonzero()[:, 0]
+            if not len(which):
+                continue
+            plus = int(self.legacy_plus_one)
+            kept, lowered = soft(boxes[:, at : at + self.wide], of_class, which, plus=plus, **settings)
+            rows.append(kept)
+            values.append(lowered[kept])
+            classes.append(torch.full_like(kept, k))
+        return torch.cat(rows), torch.cat(values), torch.cat(classes)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from caffe2.ops.native import Kernel
+
+COMPILED = Kernel("boxes", "suppress", "ppqfqfpp")
+COMPILED_SOFT = Kernel("boxes", "soften", "pppqqffffpp")
 BLOCK = {4: 1024, 5: 64}
 """How many boxes to compare with all others at once, by the columns of a box."""
 
@@ -81,6 +86,25 @@ def greedy(boxes: Tensor, limit: float, most: int = -1, plus: int = 1) -> Tensor
 
     most: stop after so many; negative: all.
     """
+    return greedy_of_groups(boxes, [len(boxes)], limit, most, plus)
+
+
+def greedy_of_groups(boxes: Tensor, sizes: list[int], limit: float, most: int = -1, plus: int = 1) -> Tensor:
+    """The same of groups of boxes of the sizes given, each by itself, one after another."""
+    boxes = boxes.contiguous()
+    if boxes.shape[1] != 4 or boxes.dtype != torch.float32 or not COMPILED.serves(boxes):
+        starts = [0, *accumulate(sizes)]
+        kept = [_greedy(b, limit, most, plus) + at for b, at in zip(boxes.split(sizes), starts)]
+        return torch.cat(kept) if kept else torch.arange(0, device=boxes.device)
+    starts = torch.tensor([0, *accumulate(sizes)])
+    kept, counts = torch.empty(len(boxes), dtype=torch.long), torch.empty(len(sizes), dtype=torch.long)
+    COMPILED(boxes, starts, len(sizes), limit, most, plus, kept, counts)
+    group = torch.repeat_interleave(torch.tensor(sizes), output_size=len(boxes))
+    rank = torch.arange(len(boxes)) - starts[group]
+    return (kept + starts[group])[rank < counts[group]]
+
+
+def _greedy(boxes: Tensor, limit: float, most: int, plus: int) -> Tensor:
     rest = torch.arange(len(boxes), device=boxes.device)
     kept, found = [rest[:0]], 0
     while len(rest) and found != most:
@@ -107,6 +131,12 @@ def soft(
     factor exp(-o^2 / sigma) if gaussian; boxes whose score falls below `least` are dropped. `which` are the boxes to
     choose from. Bodla and others, 2017.
     """
+    if boxes.shape[1] == 4 and boxes.dtype == torch.float32 and COMPILED_SOFT.serves(scores.contiguous()):
+        lowered, pending, boxes = scores.contiguous().clone(), which.clone(), boxes.contiguous()
+        found, count = torch.empty_like(which), torch.zeros(1, dtype=torch.long)
+        settings = len(which), gaussian, sigma, limit, least, plus
+        COMPILED_SOFT(boxes, lowered, pending, *settings, found, count)
+        return found[: int(count)], lowered
     scores, pending, kept = scores.clone(), which.clone(), []
     while len(pending):
         best = int(scores[pending].argmax())

@@ -90,8 +90,8 @@ class Kernel:
         self._found: Callable[..., Any] | None = None
 
     def serves(self, *tensors: Tensor | None) -> bool:
-        """Whether the kernel is there and every tensor lies in host memory, contiguous."""
-        held = all(t is None or demand.readable(t) and t.is_contiguous() for t in tensors)
+        """Whether the kernel is there and every tensor lies in host memory, contiguous, and is not differentiated."""
+        held = all(t is None or demand.readable(t) and t.is_contiguous() and not t.requires_grad for t in tensors)
         return held and (self._found is not None or self._find())
 
     def _find(self) -> bool:

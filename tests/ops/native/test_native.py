@@ -116,6 +116,7 @@ def test_kernels_serve_contiguous_tensors_in_host_memory() -> None:
     assert kernel.serves(torch.zeros(3, 4), None)
     assert not kernel.serves(torch.zeros(3, 4).t())
     assert not kernel.serves(torch.zeros(3, device="meta"))
+    assert not kernel.serves(torch.zeros(3, requires_grad=True))
 
 
 def test_without_a_compiler_the_torch_forms_serve() -> None:
