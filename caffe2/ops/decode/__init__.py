@@ -1,0 +1,1 @@
+"""Decoders: the best sequences of labels, read off their probabilities or scores step by step."""
