@@ -11,7 +11,12 @@ from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, NoGradient, Op, op
 from caffe2.ops import demand
+from caffe2.ops.native import Kernel
 from caffe2.ops.window import channels_last
+
+COMPILED = Kernel("regions", "align", "ppp qqqq qq fq")
+MOST = 1 << 12
+"""Samples along one side of a bin, beyond which a region is no region that a compiled kernel should go through."""
 
 
 class Grid(NamedTuple):
@@ -32,6 +37,7 @@ class Aligning(Op):
     aligned: bool = False
     order: str = "NCHW"
     _columns = 4
+    _centre = 0.0  # where the origin of a region lies, as a share of its sides
 
     def bind(self, site: object) -> None:
         self.last = channels_last(self.order)
@@ -43,11 +49,8 @@ class Aligning(Op):
 
         Both are R * pooled_h * pooled_w by pixels. Raises EnforceNotMet for regions of other images.
         """
-        if len(shape) != 4 or rois.dim() != 2 or rois.shape[1] not in (self._columns, self._columns + 1):
-            raise EnforceNotMet(f"X {tuple(shape)} has 4 dimensions, RoIs {tuple(rois.shape)} {self._columns} columns")
         n, _, h, w = shape
-        image = rois[:, 0].long() if rois.shape[1] > self._columns else rois.new_zeros(len(rois)).long()
-        demand.in_range(image, n, "the first column of RoIs")
+        image = self._check(shape, rois)
         grid = self.grid(rois[:, -self._columns :])
         inside = (grid.row >= -1) & (grid.row <= h) & (grid.column >= -1) & (grid.column <= w)
         weight = torch.where(inside, grid.weight, 0)
@@ -60,9 +63,27 @@ class Aligning(Op):
         pixels, weights = (torch.cat(part, 3).reshape(bins, sum(p.shape[3] for p in part)) for part in zip(*found))
         return pixels, weights
 
+    def _check(self, shape: torch.Size, rois: Tensor) -> Tensor:
+        """The image of each region. Raises EnforceNotMet for regions of other images."""
+        if len(shape) != 4 or rois.dim() != 2 or rois.shape[1] not in (self._columns, self._columns + 1):
+            raise EnforceNotMet(f"X {tuple(shape)} has 4 dimensions, RoIs {tuple(rois.shape)} {self._columns} columns")
+        image = rois[:, 0].long() if rois.shape[1] > self._columns else rois.new_zeros(len(rois)).long()
+        demand.in_range(image, shape[0], "the first column of RoIs")
+        return image
+
+    def placed(self, rois: Tensor) -> tuple[Tensor | None, ...]:
+        """Row and column of the origins of regions without the index of their image, height, width, and turn."""
+        raise NotImplementedError
+
     def grid(self, rois: Tensor) -> Grid:
         """Where regions without the index of their image are sampled."""
-        raise NotImplementedError
+        y, x, high, wide, turn = self.placed(rois)
+        row, column, weight = self.samples(high, wide)
+        down, right = (row - self._centre) * _wide(high), (column - self._centre) * _wide(wide)
+        if turn is None:
+            return Grid(down + _wide(y), right + _wide(x), weight)
+        cos, sin = _wide(turn.cos()), _wide(turn.sin())
+        return Grid(down * cos - right * sin + _wide(y), right * cos + down * sin + _wide(x), weight)
 
     def samples(self, high: Tensor, wide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The places of samples within regions of sizes R, as shares of a size, and each one's weight.
@@ -89,11 +110,35 @@ class Aligning(Op):
 
     def pooled(self, x: Tensor, rois: Tensor) -> Tensor:
         """The weighted sums of pixels of all bins: R C pooled_h pooled_w."""
+        if x.dtype == rois.dtype == torch.float32 and x.numel() and _served(x, rois):
+            y = self._compiled(x, rois)
+            if y is not None:
+                return y
         pixels, weights = self.taps(x.shape, rois)
         rows = x.movedim(1, -1).reshape(-1, x.shape[1])
         y = F.embedding_bag(pixels, rows, per_sample_weights=weights, mode="sum")
         y = y.view(len(rois), self.pooled_h, self.pooled_w, x.shape[1])
         return y.contiguous() if self.last else y.movedim(-1, 1).contiguous()
+
+    def _compiled(self, x: Tensor, rois: Tensor) -> Tensor | None:
+        """`pooled` by a compiled kernel; None where regions are so large that they make no sense."""
+        self._check(x.shape, rois)
+        y, x0, high, wide, turn = self.placed(rois[:, -self._columns :])
+        counts = [torch.full_like(high, self.sampling_ratio)] * 2
+        if self.sampling_ratio <= 0:
+            sides = (high / self.pooled_h, wide / self.pooled_w)
+            counts = [side.ceil().clamp(min=0) for side in sides]
+        image = rois[:, 0] if rois.shape[1] > self._columns else torch.zeros_like(high)
+        cos, sin = (torch.ones_like(high), torch.zeros_like(high)) if turn is None else (turn.cos(), turn.sin())
+        regions = torch.stack([image, y, x0, high, wide, cos, sin, *counts], 1)
+        if not bool((regions.isfinite() & (regions[:, 7:].amax(1, keepdim=True) <= MOST)).all()):
+            return None
+        c, h, w = x.shape[1:]
+        bins = self.pooled_h, self.pooled_w
+        made = x.new_empty(len(rois), *bins, c) if self.last else x.new_empty(len(rois), c, *bins)
+        rows = x.movedim(1, -1).contiguous()
+        COMPILED(rows, regions, made, len(rois), c, h, w, *bins, self._centre, self.last)
+        return made
 
     def spread(self, x: Tensor, rois: Tensor, dy: Tensor) -> Tensor:
         """The transpose of `pooled`."""
@@ -104,6 +149,11 @@ class Aligning(Op):
         for k in range(pixels.shape[1]):
             dx.index_add_(0, pixels[:, k], rows * weights[:, k, None])
         return dx.view(n, h, w, c).movedim(-1, 1).contiguous()
+
+
+def _served(x: Tensor, rois: Tensor) -> bool:
+    """Whether the compiled kernel takes them: x is put in order, and so need not be contiguous."""
+    return not x.requires_grad and demand.readable(x) and COMPILED.serves(rois)
 
 
 def _neighbours(at: Tensor, size: int) -> tuple[tuple[Tensor, Tensor], ...]:
@@ -117,11 +167,9 @@ def _neighbours(at: Tensor, size: int) -> tuple[tuple[Tensor, Tensor], ...]:
 class Upright(Aligning):
     """Regions (x1, y1, x2, y2)."""
 
-    def grid(self, rois: Tensor) -> Grid:
+    def placed(self, rois: Tensor) -> tuple[Tensor | None, ...]:
         x1, y1, x2, y2 = (rois * self.spatial_scale - 0.5 * self.aligned).unbind(1)
-        high, wide = self._sides(y2 - y1, x2 - x1)
-        row, column, weight = self.samples(high, wide)
-        return Grid(row * _wide(high) + _wide(y1), column * _wide(wide) + _wide(x1), weight)
+        return y1, x1, *self._sides(y2 - y1, x2 - x1), None
 
     def _sides(self, high: Tensor, wide: Tensor) -> tuple[Tensor, Tensor]:
         """The sides of regions, at least a pixel unless aligned. Raises EnforceNotMet for negative ones if aligned."""
@@ -137,16 +185,12 @@ class Rotated(Upright):
     """Regions (centre x, centre y, width, height, counter-clockwise degrees)."""
 
     _columns = 5
+    _centre = 0.5
 
-    def grid(self, rois: Tensor) -> Grid:
+    def placed(self, rois: Tensor) -> tuple[Tensor | None, ...]:
         x, y = (rois[:, :2] * self.spatial_scale - 0.5 * self.aligned).unbind(1)
         wide, high = (rois[:, 2:4] * self.spatial_scale).unbind(1)
-        high, wide = self._sides(high, wide)
-        row, column, weight = self.samples(high, wide)
-        down, right = (row - 0.5) * _wide(high), (column - 0.5) * _wide(wide)
-        angle = rois[:, 4] * (math.pi / 180)
-        cos, sin = _wide(angle.cos()), _wide(angle.sin())
-        return Grid(down * cos - right * sin + _wide(y), right * cos + down * sin + _wide(x), weight)
+        return y, x, *self._sides(high, wide), rois[:, 4] * (math.pi / 180)
 
 
 def _wide(values: Tensor) -> Tensor:

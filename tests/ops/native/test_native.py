@@ -50,6 +50,34 @@ def pooling(rng: np.random.Generator, shape: tuple[int, ...], **arguments: objec
     return "MaxPoolGradient", "x y dy", "dx", arguments, {"x": x, "y": y, "dy": dy}
 
 
+def boxes(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Boxes x1 y1 x2 y2 of which many overlap."""
+    corner, size = rng.uniform(0, 40, (count, 2)), rng.uniform(1, 30, (count, 2))
+    return np.concatenate([corner, corner + size], 1).astype(np.float32)
+
+
+def limited(rng: np.random.Generator, **arguments: object) -> tuple:
+    blobs = {"s": rng.random((60, 4), np.float32), "b": np.tile(boxes(rng, 60), (1, 4))}
+    return "BoxWithNMSLimit", "s b", "s1 b1 c n k z", {"score_thresh": 0.3, "detections_per_im": 30} | arguments, blobs
+
+
+def aligned(rng: np.random.Generator, kind: str = "RoIAlign", order: str = "NCHW", **arguments: object) -> tuple:
+    x = rng.standard_normal((2, 7, 20, 25) if order == "NCHW" else (2, 20, 25, 7)).astype(np.float32)
+    rois = np.insert(boxes(rng, 30), 0, rng.integers(0, 2, 30), axis=1)
+    if kind == "RoIAlignRotated":
+        rois = np.insert(rois, 5, rng.uniform(-90, 90, 30), axis=1)
+    settings = {"pooled_h": 3, "pooled_w": 4, "spatial_scale": 0.5, "order": order}
+    return kind, "x r", "y", settings | arguments, {"x": x, "r": rois}
+
+
+def proposed(rng: np.random.Generator) -> tuple:
+    blobs = {"s": rng.random((2, 3, 9, 8)), "d": rng.standard_normal((2, 12, 9, 8)) * 0.2, "a": boxes(rng, 3) - 20}
+    blobs["m"] = np.array([[140, 120, 1], [150, 130, 1]])
+    arguments = {"pre_nms_topN": 150, "post_nms_topN": 40, "nms_thresh": 0.5, "min_size": 2.0}
+    floats = {k: v.astype(np.float32) for k, v in blobs.items()}
+    return "GenerateProposals", "s d m a", "rois probs", arguments, floats
+
+
 def with_nan(x: np.ndarray) -> np.ndarray:
     x.flat[5] = np.nan
     return x
@@ -82,6 +110,14 @@ CASES: dict[str, Callable[[np.random.Generator], tuple]] = {
         "LRNGradient", "x y dy", "dx", {"size": 4, "alpha": 0.3, "beta": 0.75},
         {k: r.standard_normal((2, 9, 13, 11)).astype(np.float32) for k in ("x", "y", "dy")},
     ),
+    "GenerateProposals": proposed,
+    "BoxWithNMSLimit": limited,
+    "BoxWithNMSLimit-soft": lambda r: limited(r, soft_nms_enabled=1),
+    "BoxWithNMSLimit-gaussian": lambda r: limited(r, soft_nms_enabled=1, soft_nms_method="gaussian"),
+    "RoIAlign": lambda r: aligned(r, sampling_ratio=2),
+    "RoIAlign-adaptive": lambda r: aligned(r, aligned=1),
+    "RoIAlign-NHWC": lambda r: aligned(r, order="NHWC"),
+    "RoIAlignRotated": lambda r: aligned(r, "RoIAlignRotated", aligned=1),
     "MaxPool2": lambda r: pooling(r, (2, 3, 8, 9), kernel=2, stride=2),
     "MaxPool3": lambda r: pooling(r, (2, 3, 11, 14), kernel=3, stride=2, pad=1),
     "MaxPool3s1": lambda r: pooling(r, (2, 3, 5, 1), kernel=3, stride=1, pad=1),
