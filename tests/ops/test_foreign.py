@@ -11,12 +11,24 @@ from caffe2.ops.device_memory import get_gpu_memory_usage
 from caffe2.ops.foreign import ABSENT
 from caffe2.runtime.workspace import Workspace
 from tests.runtime.nets import operator
-from tests.sample import samples
+from tests.sample import LAWS, Sample, floats, samples
 
 
 @samples("GetGPUMemoryUsage")
 def _(rng):
     yield [], {}
+
+
+@samples(*ABSENT)
+def _(rng):
+    for name in ABSENT:
+        yield Sample(name, (floats(rng, 2),), outputs=1, except_=dict.fromkeys(LAWS, "it is always refused"))
+
+
+@samples(*ABSENT)
+def _(rng):
+    for name in ABSENT:
+        yield Sample(name, (np.zeros(1, np.float32),), outputs=1, except_=dict.fromkeys(LAWS, "it refuses to run"))
 
 
 @pytest.mark.parametrize("name", ABSENT)

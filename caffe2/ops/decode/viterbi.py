@@ -24,20 +24,17 @@ def viterbi_path(predictions: Tensor, transitions: Tensor) -> Tensor:
     labels = predictions.shape[1]
     if transitions.shape != (labels, labels):
         raise EnforceNotMet(f"transitions are [{labels}, {labels}], from label to label, not {[*transitions.shape]}")
-    path = torch.empty(len(predictions), dtype=torch.int32, device=predictions.device)
-    if not path.numel():
-        return path
+    if not len(predictions):
+        return predictions.new_empty(0, dtype=torch.int32)
     score, back = predictions[0], []
     for step in predictions[1:]:
         score, source = (score[:, None] + transitions).max(0)
         score = score + step
         back.append(source)
-    at = score.argmax()
-    path[-1] = at
-    for k in range(len(back) - 1, -1, -1):
-        at = back[k][at]
-        path[k] = at
-    return path
+    path = [score.argmax(0, keepdim=True)]
+    for source in reversed(back):
+        path.append(source.gather(0, path[-1]))
+    return torch.cat(path[::-1]).int()
 
 
 @op(

@@ -51,8 +51,7 @@ class Preprocess(Op):
         _demand(x, 4, -1, mean)
         pixels = x[..., :3].float() - mean.reshape(3)
         noise = self._noise().to(x.device)
-        values = pixels[0].numel() if len(pixels) else 0
-        repeated = noise[torch.arange(values, device=x.device) % self.noise_size]
+        repeated = noise[torch.arange(pixels.shape[1:].numel(), device=x.device) % self.noise_size]
         return (pixels + repeated.view(pixels.shape[1:])).permute(0, 3, 1, 2).contiguous()
 
     def _noise(self) -> Tensor:
