@@ -264,7 +264,10 @@ def slope_view(slope: Tensor, x: Tensor, order: str) -> Tensor:
 )
 def prelu(x: Tensor, slope: Tensor, *, order: str = "NCHW") -> Tensor:
     """Y = X where X > 0, Slope * X elsewhere, with one slope for each channel or one for all (He et al., 2015)."""
-    return torch.where(x > 0, x, x * slope_view(slope, x, order))
+    view = slope_view(slope, x, order)
+    if order == "NCHW" and x.dim() >= 2 or slope.numel() == 1:
+        return torch.prelu(x, slope.reshape(-1))
+    return torch.where(x > 0, x, x * view)
 
 
 @op("PReluGradient: Y dY X Slope -> dX dSlope", types="Y dY X Slope: floating", same="Y dY X", like="X Slope")

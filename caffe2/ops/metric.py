@@ -22,9 +22,9 @@ def accuracy(x: Tensor, labels: Tensor, *, top_k: int = 1) -> Tensor:
     predictions: [N, D]; of equal ones the lower class counts first. labels: [N].
     """
     _demand_rows(x, labels)
-    score, classes = picked(x, labels).unsqueeze(1), torch.arange(x.shape[1], device=x.device)
-    ahead = (x > score) | ((x == score) & (classes < labels.unsqueeze(1)))
-    return (ahead.sum(1) < top_k).to(x.dtype).sum() / x.shape[0]
+    score, classes = picked(x, labels).unsqueeze(1), torch.arange(x.shape[1], device=x.device, dtype=labels.dtype)
+    ahead = torch.where(classes < labels.unsqueeze(1), x >= score, x > score)
+    return (ahead.count_nonzero(1) < top_k).to(x.dtype).sum() / x.shape[0]
 
 
 @op("MultiClassAccuracy: prediction labels -> accuracies amounts", types="prediction: floating, labels: index")

@@ -44,7 +44,7 @@ def segment_one_hot(lengths: Tensor, indices: Tensor, index_size_tensor: Tensor)
     demand.in_range(indices, size, "indices")
     segments = ragged.segments(lengths, indices.numel())
     one_hots = indices.new_zeros(lengths.numel(), size, dtype=torch.float32)
-    one_hots.view(-1)[segments * size + indices] = 1
+    one_hots.view(-1).index_fill_(0, segments * size + indices, 1)
     return one_hots
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
 from caffe2.ops import demand
 from caffe2.ops.index.gather import axis_of
+from caffe2.ops.native import Kernel
+
+ASSIGN = Kernel("rows", "assign", "ppqpqq")
+ACCUMULATE = Kernel("rows", "accumulate", "ppqpqqf")
 
 
 @op("Scatter: DATA INDICES UPDATES -> OUTPUT", inplace="DATA -> OUTPUT", types="INDICES: index")
@@ -32,6 +38,10 @@ def scatter(data: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 1) ->
 def scatter_assign(data: Tensor, indices: Tensor, slices: Tensor) -> Tensor:
     """DATA[INDICES[i]] = SLICES[i], in place; which of several slices of one index is kept is not defined."""
     rows = _rows(data, indices, slices, "SLICES")
+    if ASSIGN.serves(data, indices, rows):
+        size = prod(data.shape[1:]) * data.itemsize
+        ASSIGN(data, indices, indices.itemsize == 8, rows, indices.numel(), size)
+        return data
     return data.index_copy_(0, indices.reshape(-1).long(), rows)
 
 
@@ -50,6 +60,8 @@ def scatter_weighted_sum(x0: Tensor, w0: Tensor, indices: Tensor, *others: Tenso
     demand.one_number(w0, "Weight_0")
     flat = indices.reshape(-1)
     demand.in_range(flat, x0.shape[0] if x0.dim() else 0, "INDICES")
+    if ACCUMULATE.serves(x0, flat, w0):
+        return _accumulated(x0, float(w0), flat, others)
     if not demand.readable(w0) or float(w0) != 1:
         times = w0.new_zeros(x0.shape[0]).index_add_(0, flat, w0.new_ones(flat.shape)).index_select(0, flat)
         factor = (w0.reshape(1) ** times).reshape(-1, *[1] * (x0.dim() - 1))
@@ -61,6 +73,19 @@ def scatter_weighted_sum(x0: Tensor, w0: Tensor, indices: Tensor, *others: Tenso
             x0.index_add_(0, flat, rows, alpha=float(w))
         else:
             x0.index_add_(0, flat, rows * w.reshape(()))
+    return x0
+
+
+def _accumulated(x0: Tensor, w0: float, flat: Tensor, others: tuple[Tensor, ...]) -> Tensor:
+    """The same by a compiled kernel."""
+    named, shape = (flat, flat.itemsize == 8), (flat.numel(), prod(x0.shape[1:]))
+    pairs = [(_rows(x0, flat, x, "X"), w) for x, w in zip(others[::2], others[1::2])]
+    for _, w in pairs:
+        demand.one_number(w, "Weight")
+    if w0 != 1:
+        ACCUMULATE(x0, *named, None, *shape, w0)
+    for rows, w in pairs:
+        ACCUMULATE(x0, *named, rows.contiguous(), *shape, float(w))
     return x0
 
 

@@ -1,7 +1,8 @@
-// Optimizers of the rows of tables that indices name. A row that comes again is changed again, in the indices' order:
-// every thread goes through all of them and changes the rows that are its own.
+// Rows of tables that indices name: assigned, added to, and changed by optimizers. A row that comes again is changed
+// again, in the indices' order: every thread goes through all of them and changes the rows that are its own.
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 namespace {
 
@@ -123,6 +124,31 @@ void adam(float* param, float* first, float* second, const void* indices, int64_
           for (int64_t k = 0; k < width; ++k) w[k] += lr * (m[k] * s);
           if (out)
             for (int64_t k = 0; k < width; ++k) out[k] = m[k] * s;
+        }
+      });
+}
+
+// table[indices[i]] = rows[i], of `size` bytes each; of several the last is kept.
+void assign(char* table, const void* indices, int64_t wide, const char* rows, int64_t n, int64_t size, int64_t threads) {
+  each_row(
+      indices, wide, n, size, threads, [=](int64_t r) { __builtin_prefetch(table + r * size, 1); },
+      [=](int64_t i, int64_t r) { std::memcpy(table + r * size, rows + i * size, size); });
+}
+
+// table[indices[i]] *= factor for every i, where `rows` is null; else += factor * rows[i].
+void accumulate(float* table, const void* indices, int64_t wide, const float* rows, int64_t n, int64_t width,
+                float factor, int64_t threads) {
+  each_row(
+      indices, wide, n, width, threads, [=](int64_t r) { fetch(table + r * width, width); },
+      [=](int64_t i, int64_t r) {
+        float* to = table + r * width;
+        if (rows) {
+          const float* from = rows + i * width;
+#pragma omp simd
+          for (int64_t k = 0; k < width; ++k) to[k] += factor * from[k];
+        } else {
+#pragma omp simd
+          for (int64_t k = 0; k < width; ++k) to[k] *= factor;
         }
       });
 }
