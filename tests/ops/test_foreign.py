@@ -25,12 +25,6 @@ def _(rng):
         yield Sample(name, (floats(rng, 2),), outputs=1, except_=dict.fromkeys(LAWS, "it is always refused"))
 
 
-@samples(*ABSENT)
-def _(rng):
-    for name in ABSENT:
-        yield Sample(name, (np.zeros(1, np.float32),), outputs=1, except_=dict.fromkeys(LAWS, "it refuses to run"))
-
-
 @pytest.mark.parametrize("name", ABSENT)
 def test_absent_operators_say_what_to_use_instead(name):
     workspace = Workspace()
