@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, NoGradient, gradient, op
+from caffe2.ops.native import Kernel
 
 aten = torch.ops.aten
+PRELU = Kernel("channels", "prelu", "pppqqq")
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 """The fixed point of Klambauer et al., Self-Normalizing Neural Networks, 2017."""
@@ -265,6 +269,10 @@ def slope_view(slope: Tensor, x: Tensor, order: str) -> Tensor:
 def prelu(x: Tensor, slope: Tensor, *, order: str = "NCHW") -> Tensor:
     """Y = X where X > 0, Slope * X elsewhere, with one slope for each channel or one for all (He et al., 2015)."""
     view = slope_view(slope, x, order)
+    if x.dtype == torch.float32 == slope.dtype and order == "NCHW" and slope.numel() > 1 and PRELU.serves(x, slope):
+        y = torch.empty_like(x)
+        PRELU(x, slope, y, x.shape[0], x.shape[1], prod(x.shape[2:]))
+        return y
     if order == "NCHW" and x.dim() >= 2 or slope.numel() == 1:
         return torch.prelu(x, slope.reshape(-1))
     return torch.where(x > 0, x, x * view)

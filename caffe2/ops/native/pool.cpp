@@ -1,5 +1,6 @@
-// The gradient of pooling by the maximum over two axes: every element that equals its window's maximum gets dY.
+// Pooling by the maximum over two axes; in its gradient every element that equals its window's maximum gets dY.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -67,6 +68,28 @@ void image(const float* x, const float* y, const float* dy, float* dx, int64_t c
 }  // namespace
 
 extern "C" {
+
+// Maxima of the windows of N H W C.
+void max_pool(const float* x, float* y, int64_t images, int64_t channels, int64_t h, int64_t w, int64_t oh, int64_t ow,
+              int64_t kh, int64_t kw, int64_t sh, int64_t sw, int64_t top, int64_t left, int64_t threads) {
+  if (images * h * w * channels < 1 << 14) threads = 1;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t row = 0; row < images * oh; ++row) {
+    const float* image = x + row / oh * h * w * channels;
+    int64_t r = row % oh * sh - top;
+    for (int64_t j = 0; j < ow; ++j) {
+      float* best = y + (row * ow + j) * channels;
+      int64_t c = j * sw - left;
+      std::fill(best, best + channels, -INFINITY);
+      for (int64_t a = std::max<int64_t>(0, r); a < std::min(h, r + kh); ++a)
+        for (int64_t b = std::max<int64_t>(0, c); b < std::min(w, c + kw); ++b) {
+          const float* from = image + (a * w + b) * channels;
+#pragma omp simd
+          for (int64_t k = 0; k < channels; ++k) best[k] = from[k] > best[k] || from[k] != from[k] ? from[k] : best[k];
+        }
+    }
+  }
+}
 
 void max_pool_gradient(const float* x, const float* y, const float* dy, float* dx, int64_t planes, int64_t channels,
                        int64_t h, int64_t w, int64_t oh, int64_t ow, int64_t kh, int64_t kw, int64_t sh, int64_t sw,

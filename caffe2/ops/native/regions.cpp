@@ -1,4 +1,4 @@
-// Means of bilinear samples of an image, N H W C, in the bins of regions, upright or turned.
+// Regions of an image: means of bilinear samples in the bins of one, upright or turned, and maxima of its cells.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -23,7 +23,7 @@ inline void neighbours(float at, int64_t size, int64_t* low, int64_t* high, floa
 
 extern "C" {
 
-// A region has nine numbers: image, y and x of its origin, height, width, cosine and sine of its turn, and how many rows
+// x: N H W C. A region has nine numbers: image, y and x of its origin, height, width, cosine and sine of its turn, and how many rows
 // and columns of samples a bin has. centre: the origin's place, as a share of the sides. y: R C rows columns.
 void align(const float* x, const float* regions, float* y, int64_t count, int64_t channels, int64_t h, int64_t w,
            int64_t rows, int64_t columns, float centre, int64_t last, int64_t threads) {
@@ -70,6 +70,29 @@ void align(const float* x, const float* regions, float* y, int64_t count, int64_
           for (int64_t bin = 0; bin < bins; ++bin) y[(r * channels + k) * bins + bin] = sums[bin * channels + k];
     }
   }
+}
+
+// The maximum of x, N C H W, in each cell of a grid laid over each region, 0 of an empty cell, and its place, or -1.
+// top, bottom: the first row of each row of cells, and the one behind its last; left, right: columns likewise.
+void pool(const float* x, const int64_t* images, const int64_t* top, const int64_t* bottom, const int64_t* left,
+          const int64_t* right, float* y, int32_t* places, int64_t count, int64_t channels, int64_t h, int64_t w,
+          int64_t rows, int64_t columns, int64_t threads) {
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t k = 0; k < channels; ++k) {
+      const float* plane = x + (images[r] * channels + k) * h * w;
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < columns; ++j) {
+          float best = 0;
+          int64_t at = -1;
+          for (int64_t a = top[r * rows + i]; a < bottom[r * rows + i]; ++a)
+            for (int64_t b = left[r * columns + j]; b < right[r * columns + j]; ++b)
+              if (at < 0 || plane[a * w + b] > best) best = plane[a * w + b], at = a * w + b;
+          int64_t to = ((r * channels + k) * rows + i) * columns + j;
+          y[to] = best;
+          places[to] = int32_t(at);
+        }
+    }
 }
 
 }  // extern "C"

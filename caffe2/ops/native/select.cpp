@@ -76,4 +76,19 @@ void lengths_top_k(const float* x, const int64_t* starts, int64_t rows, int64_t 
   }
 }
 
+// right[r]: whether fewer than k elements of a row come before that of its label: larger ones, or equal ones before it.
+void ahead(const float* x, const void* labels, int64_t wide, int64_t rows, int64_t n, int64_t k, float* right,
+           int64_t threads) {
+  if (rows * n < 1 << 15) threads = 1;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t r = 0; r < rows; ++r) {
+    int64_t label = wide ? static_cast<const int64_t*>(labels)[r] : int64_t(static_cast<const int32_t*>(labels)[r]);
+    const float* row = x + r * n;
+    float score = row[label];
+    int64_t count = 0;
+    for (int64_t j = 0; j < n && count < k; ++j) count += row[j] > score || (row[j] == score && j < label);
+    right[r] = count < k;
+  }
+}
+
 }  // extern "C"

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, Op, OutputCount, op
+from caffe2.ops.native import Kernel
 from caffe2.ops.window import channels_last
+
+COMPILED = Kernel("channels", "batch_norm", "pppppp qqq f")
 
 
 class Normalizing(Op):
@@ -96,11 +99,24 @@ class SpatialBN(Normalizing):
             return self.ordered(x.clone()), mean, var, torch.zeros_like(scale), torch.zeros_like(scale)
         if self.num_batches > 1:
             y, m, rstd = self._together(x, scale, bias, mean, var, sums, sumsq)
+        elif x.dtype == torch.float32 == scale.dtype and COMPILED.serves(x, scale, bias):
+            y, m, rstd = self._compiled(x, scale, bias, mean, var)
         else:
             y, m, rstd, *_ = torch._batch_norm_impl_index(
                 x, scale, bias, mean, var, True, 1 - self.momentum, self.epsilon, True
             )
         return self.ordered(y), mean, var, m, rstd
+
+    def _compiled(
+        self, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What torch's kernel gives, reading X from memory once."""
+        y, m, v = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
+        n = x.numel() // x.shape[1]
+        COMPILED(x, scale, bias, y, m, v, x.shape[0], x.shape[1], n // x.shape[0], self.epsilon)
+        mean.lerp_(m, 1 - self.momentum)
+        var.lerp_(v * (n / (n - 1) if n > 1 else float("nan")), 1 - self.momentum)
+        return y, m, torch.rsqrt(v + self.epsilon)
 
     def _together(
         self, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var: Tensor, sums: Tensor, sumsq: Tensor

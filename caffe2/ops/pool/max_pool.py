@@ -11,6 +11,7 @@ from caffe2.ops.native import Kernel
 from caffe2.ops.pool.pooling import ARGUMENTS, NAMES, Pooling, own, reduced
 from caffe2.ops.window import Frame, steps
 
+FORWARD = Kernel("pool", "max_pool", "pp qq qqqq qqqq qq")
 COMPILED = Kernel("pool", "max_pool_gradient", "pppp qq qqqq qqqq qq")
 FUSED = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 INDEXED = {2: torch.ops.aten.max_pool2d_with_indices, 3: torch.ops.aten.max_pool3d_with_indices}
@@ -24,7 +25,12 @@ class MaxPool(Pooling):
         if self.global_pooling:
             return x.amax(self.axes(x), keepdim=True)
         frame = self.frame(x)
-        frame.out(self.size(x))
+        size = frame.out(self.size(x))
+        if self.last and x.dtype == torch.float32 and x.dim() == 4 and FORWARD.serves(x):
+            y = x.new_empty(x.shape[0], *size, x.shape[-1])
+            axes = (self.size(x), size, frame.kernel, frame.stride, frame.head)
+            FORWARD(x, y, x.shape[0], x.shape[-1], *(n for pair in axes for n in pair))
+            return y
         padded = frame.pad(x, self.first_axis, -torch.inf)
         return own(reduced(padded, self.first_axis, frame, torch.maximum)[-1], frame)
 

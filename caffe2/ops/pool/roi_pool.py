@@ -7,6 +7,9 @@ from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, NoGradient, OutputCount, op
 from caffe2.ops import demand
+from caffe2.ops.native import Kernel
+
+COMPILED = Kernel("regions", "pool", "pppppppp qqqqqq")
 
 CHUNK = 1 << 22
 """How many elements, about, to hold at once of the maxima within columns of cells."""
@@ -53,6 +56,12 @@ def roi_pool(
     demand.in_range(image, x.shape[0], "the first column of rois")
     x1, y1, x2, y2 = _away_from_zero(rois[:, 1:] * spatial_scale).unbind(1)
     rows, columns = _cells(y1, y2, pooled_h, x.shape[2]), _cells(x1, x2, pooled_w, x.shape[3])
+    if COMPILED.serves(x, image):
+        y = x.new_empty(len(rois), x.shape[1], pooled_h, pooled_w)
+        at = torch.empty_like(y, dtype=torch.int32)
+        cells = [t.contiguous() for t in (*rows, *columns)]
+        COMPILED(x, image, *cells, y, at, len(rois), *x.shape[1:], pooled_h, pooled_w)
+        return (y,) if is_test else (y, at)
     y, at = _maxima(x, image, rows, columns)
     some = (rows[1] > rows[0])[:, None, :, None] & (columns[1] > columns[0])[:, None, None, :]
     y = torch.where(some, y, 0)

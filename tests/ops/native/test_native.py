@@ -56,6 +56,11 @@ def boxes(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.concatenate([corner, corner + size], 1).astype(np.float32)
 
 
+def scattered(rng: np.random.Generator, width: int) -> dict[str, np.ndarray]:
+    """Places and rows for them; each place comes once."""
+    return {"j": rng.permutation(50)[:30].astype(np.int32), "h": rng.standard_normal((30, width)).astype(np.float32)}
+
+
 def limited(rng: np.random.Generator, **arguments: object) -> tuple:
     blobs = {"s": rng.random((60, 4), np.float32), "b": np.tile(boxes(rng, 60), (1, 4))}
     return "BoxWithNMSLimit", "s b", "s1 b1 c n k z", {"score_thresh": 0.3, "detections_per_im": 30} | arguments, blobs
@@ -109,6 +114,26 @@ CASES: dict[str, Callable[[np.random.Generator], tuple]] = {
     "LRNGradient": lambda r: (
         "LRNGradient", "x y dy", "dx", {"size": 4, "alpha": 0.3, "beta": 0.75},
         {k: r.standard_normal((2, 9, 13, 11)).astype(np.float32) for k in ("x", "y", "dy")},
+    ),
+    "ScatterAssign": lambda r: ("ScatterAssign", "p j h", "p", {}, rows(r, 7, np.int32) | scattered(r, 7)),
+    "ScatterWeightedSum": lambda r: (
+        "ScatterWeightedSum", "p w i g r g w", "p", {}, rows(r, 7, np.int32, w=np.array([0.99], np.float32)),
+    ),
+    "Accuracy": lambda r: (
+        "Accuracy", "x l", "y", {"top_k": 3}, {"x": images(r, 200, 9), "l": r.integers(0, 9, 200).astype(np.int32)},
+    ),
+    "PRelu": lambda r: ("PRelu", "x s", "y", {}, {"x": images(r, 3, 4, 5, 6), "s": r.random(4).astype(np.float32)}),
+    "SpatialBN": lambda r: (
+        "SpatialBN", "x s b m v", "y m v sm sv", {"is_test": 0, "momentum": 0.8},
+        {"x": r.standard_normal((3, 4, 5, 6)).astype(np.float32) + 5}
+        | {k: r.random(4).astype(np.float32) for k in ("s", "b", "m", "v")},
+    ),
+    "MaxPool-NHWC-forward": lambda r: (
+        "MaxPool", "x", "y", {"kernel": 3, "stride": 2, "order": "NHWC"}, {"x": with_nan(images(r, 2, 8, 9, 5))},
+    ),
+    "RoIPool": lambda r: (
+        "RoIPool", "x r", "y a", {"pooled_h": 3, "pooled_w": 4, "spatial_scale": 0.5},
+        {"x": images(r, 2, 7, 20, 25), "r": np.insert(boxes(r, 30), 0, r.integers(0, 2, 30), axis=1)},
     ),
     "GenerateProposals": proposed,
     "BoxWithNMSLimit": limited,
