@@ -40,6 +40,12 @@ def library(stem: str) -> ctypes.CDLL | None:
     return _libraries[stem]
 
 
+def build() -> None:
+    """Build every library now rather than on first use."""
+    for source in SOURCES.glob("*.cpp"):
+        library(source.stem)
+
+
 def _built(source: Path) -> ctypes.CDLL | None:
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     if os.environ.get("CAFFE2_NATIVE") == "0" or os.name != "posix" or not compiler:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from caffe2.ops import native
 from caffe2.proto import caffe2_pb2
 from caffe2.python import core, device_checker, gradient_checker, test_util, workspace
 from caffe2.python._misuse import demand
@@ -19,8 +20,10 @@ from caffe2.python.test_util import proto_type, switched_workspace
 
 logger = logging.getLogger(__name__)
 
-# The first shape that torch infers loads its compiler, for a second or two: not on the time of a test with a deadline.
+# The first shape that torch infers loads its compiler, for a second or two, and the first use of a compiled kernel on a
+# machine builds it: not on the time of a test with a deadline.
 torch.zeros(0, device="meta").add(1)
+native.build()
 
 Device = caffe2_pb2.DeviceOption
 Op = caffe2_pb2.OperatorDef
