@@ -70,6 +70,9 @@ def update_initializer(
     operator_name_and_kwargs: tuple[str, Mapping[str, Any]] | None,
     default_operator_name_and_kwargs: tuple[str, Mapping[str, Any]],
 ) -> Initializer:
-    """An initializer of the given class, or else a plain one, of the given operator, or else the default one."""
-    name, kwargs = operator_name_and_kwargs or default_operator_name_and_kwargs
+    """An initializer of the given class, or else a plain one, of the given operator, or else the default one.
+
+    What follows a name and its arguments counts for nothing, as in the original.
+    """
+    name, kwargs = (operator_name_and_kwargs or default_operator_name_and_kwargs)[:2]
     return (initializer_class or Initializer)(name, **kwargs)
