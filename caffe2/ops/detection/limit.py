@@ -7,7 +7,7 @@ from torch import Tensor
 
 from caffe2.opdef import REFUSED, UNKNOWN, EnforceNotMet, Op, OutputCount, op
 from caffe2.ops import demand
-from caffe2.ops.detection.suppress import greedy_of_groups, soft
+from caffe2.ops.detection.suppress import Softening, greedy_of_groups, soft_of_groups
 
 
 @op(
@@ -82,7 +82,7 @@ class BoxWithNMSLimit(Op):
 
     def _image(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, ...]:
         """The detections of one image: scores, boxes, classes, rows, and how many of each class."""
-        row, value, of = (self._softly if self.soft_nms_enabled else self._greedily)(scores, boxes)
+        row, value, of = self._chosen(scores, boxes)
         if 0 < self.detections_per_im < len(row):
             best = value.argsort(descending=True, stable=True)[: self.detections_per_im]
             best = best[of[best].argsort(stable=True)]
@@ -96,33 +96,24 @@ class BoxWithNMSLimit(Op):
         column = (0 * of if self.cls_agnostic_bbox_reg else of - int(not self.input_boxes_include_bg_cls)) * self.wide
         return boxes[row[:, None], column[:, None] + torch.arange(self.wide, device=boxes.device)]
 
-    def _greedily(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows, scores and classes of what is left of each class, best first: all classes at once."""
+    def _candidates(self, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows, scores and classes of what is scored above the threshold, class by class."""
         table = scores[:, self._score(1) : self._score(scores.shape[1])].t()
         of, row = (table > self.score_thresh).nonzero(as_tuple=True)
-        value = table[of, row]
+        return row, table[of, row], of + 1
+
+    def _chosen(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows, scores and classes of what suppression leaves of each class: all classes at once."""
+        row, value, of = self._candidates(scores)
+        plus, sizes = int(self.legacy_plus_one), torch.bincount(of, minlength=scores.shape[1]).tolist()
+        if self.soft_nms_enabled:
+            gaussian, least = self.soft_nms_method == "gaussian", self.soft_nms_min_score_thres
+            how = Softening(gaussian, self.soft_nms_sigma, self.nms, least)
+            kept, lowered = soft_of_groups(self._boxes(boxes, row, of), value, sizes, how, plus)
+            return row[kept], lowered, of[kept]
         best = value.argsort(descending=True, stable=True)
         best = best[of[best].argsort(stable=True)]
-        of, row, value = of[best] + 1, row[best], value[best]
+        of, row, value = of[best], row[best], value[best]
         most = self.detections_per_im if self.detections_per_im > 0 else -1
-        sizes = torch.bincount(of, minlength=scores.shape[1]).tolist()
-        plus = int(self.legacy_plus_one)
         kept = greedy_of_groups(self._boxes(boxes, row, of), sizes, self.nms, most, plus)
         return row[kept], value[kept], of[kept]
-
-    def _softly(self, scores: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows, lowered scores and classes of what is left of each class, in the order they were picked."""
-        rows, values, classes = [scores.new_empty(0).long()], [scores.new_empty(0)], [scores.new_empty(0).long()]
-        gaussian, sigma, least = self.soft_nms_method == "gaussian", self.soft_nms_sigma, self.soft_nms_min_score_thres
-        settings = {"gaussian": gaussian, "sigma": sigma, "limit": self.nms, "least": least}
-        for k in range(1, scores.shape[1]):
-            of_class, at = scores[:, self._score(k)], self._box(k) * self.wide
-            which = (of_class > self.score_thresh).nonzero()[:, 0]
-            if not len(which):
-                continue
-            plus = int(self.legacy_plus_one)
-            kept, lowered = soft(boxes[:, at : at + self.wide], of_class, which, plus=plus, **settings)
-            rows.append(kept)
-            values.append(lowered[kept])
-            classes.append(torch.full_like(kept, k))
-        return torch.cat(rows), torch.cat(values), torch.cat(classes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -99,9 +100,7 @@ def greedy_of_groups(boxes: Tensor, sizes: list[int], limit: float, most: int = 
     starts = torch.tensor([0, *accumulate(sizes)])
     kept, counts = torch.empty(len(boxes), dtype=torch.long), torch.empty(len(sizes), dtype=torch.long)
     COMPILED(boxes, starts, len(sizes), limit, most, plus, kept, counts)
-    group = torch.repeat_interleave(torch.tensor(sizes), output_size=len(boxes))
-    rank = torch.arange(len(boxes)) - starts[group]
-    return (kept + starts[group])[rank < counts[group]]
+    return _packed(kept, starts, sizes, counts)
 
 
 def _greedy(boxes: Tensor, limit: float, most: int, plus: int) -> Tensor:
@@ -122,28 +121,52 @@ def _greedy(boxes: Tensor, limit: float, most: int, plus: int) -> Tensor:
     return torch.cat(kept)
 
 
-def soft(
-    boxes: Tensor, scores: Tensor, which: Tensor, *, gaussian: bool, sigma: float, limit: float, least: float, plus: int
-) -> tuple[Tensor, Tensor]:
-    """Positions of the boxes in the order they are picked, the best one left each time, and all lowered scores.
+class Softening(NamedTuple):
+    """How a pick lowers the scores of boxes that overlap it by o; boxes whose score falls below `least` are dropped.
 
-    A pick lowers the scores of boxes that overlap it by o: to (1 - o) of what they were where o > limit, or by the
-    factor exp(-o^2 / sigma) if gaussian; boxes whose score falls below `least` are dropped. `which` are the boxes to
-    choose from. Bodla and others, 2017.
+    Scores become (1 - o) of what they were where o > limit or, if gaussian, exp(-o^2 / sigma) of it. Bodla and others,
+    Soft-NMS, 2017.
     """
-    if boxes.shape[1] == 4 and boxes.dtype == torch.float32 and COMPILED_SOFT.serves(scores.contiguous()):
-        lowered, pending, boxes = scores.contiguous().clone(), which.clone(), boxes.contiguous()
-        found, count = torch.empty_like(which), torch.zeros(1, dtype=torch.long)
-        settings = len(which), gaussian, sigma, limit, least, plus
-        COMPILED_SOFT(boxes, lowered, pending, *settings, found, count)
-        return found[: int(count)], lowered
-    scores, pending, kept = scores.clone(), which.clone(), []
+
+    gaussian: bool
+    sigma: float
+    limit: float
+    least: float
+
+
+def soft_of_groups(
+    boxes: Tensor, scores: Tensor, sizes: list[int], how: Softening, plus: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Positions of boxes in the order they are picked, of each group the best one left, and their lowered scores."""
+    boxes, scores = boxes.contiguous(), scores.clone()
+    starts = torch.tensor([0, *accumulate(sizes)])
+    if boxes.shape[1] != 4 or boxes.dtype != torch.float32 or not COMPILED_SOFT.serves(boxes, scores):
+        parts = zip(boxes.split(sizes), scores.split(sizes), starts.tolist())
+        kept = [_soft(b, s, how, plus) + at for b, s, at in parts]
+        found = torch.cat(kept) if kept else torch.arange(0, device=boxes.device)
+        return found, scores[found]
+    kept, counts = torch.empty(len(boxes), dtype=torch.long), torch.empty(len(sizes), dtype=torch.long)
+    COMPILED_SOFT(boxes, scores, starts, len(sizes), *how, plus, kept, counts)
+    found = _packed(kept, starts, sizes, counts)
+    return found, scores[found]
+
+
+def _packed(kept: Tensor, starts: Tensor, sizes: list[int], counts: Tensor) -> Tensor:
+    """Positions within groups, the first so many of each group's part, as positions among all boxes."""
+    group = torch.repeat_interleave(torch.tensor(sizes), output_size=len(kept))
+    rank = torch.arange(len(kept)) - starts[group]
+    return (kept + starts[group])[rank < counts[group]]
+
+
+def _soft(boxes: Tensor, scores: Tensor, how: Softening, plus: int) -> Tensor:
+    """Positions of the boxes of one group in the order they are picked; scores are lowered in place."""
+    pending, kept = torch.arange(len(boxes), device=boxes.device), []
     while len(pending):
         best = int(scores[pending].argmax())
         kept.append(int(pending[best]))
         pending[[0, best]] = pending[[best, 0]]
         rest = pending[1:]
         o = overlaps(boxes[kept[-1]][None], boxes[rest], plus)[0]
-        scores[rest] *= torch.exp(-o * o / sigma) if gaussian else torch.where(o > limit, 1 - o, 1)
-        pending = rest[scores[rest] >= least]
-    return torch.tensor(kept, dtype=torch.long, device=boxes.device), scores
+        scores[rest] *= torch.exp(-o * o / how.sigma) if how.gaussian else torch.where(o > how.limit, 1 - o, 1)
+        pending = rest[scores[rest] >= how.least]
+    return torch.tensor(kept, dtype=torch.long, device=boxes.device)

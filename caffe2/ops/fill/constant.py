@@ -116,8 +116,8 @@ def lengths_range_fill(lengths: Tensor) -> Tensor:
     """For every length n the numbers 0 ... n-1, end to end: int32."""
     if bool((lengths < 0).any()):
         raise EnforceNotMet(f"lengths are not negative: {lengths.tolist()[:8]}")
-    starts = (lengths.cumsum(0) - lengths).repeat_interleave(lengths.long())
-    return (torch.arange(starts.numel(), device=lengths.device) - starts).to(torch.int32)
+    starts = lengths.cumsum(0, dtype=torch.int32).sub_(lengths).repeat_interleave(lengths)
+    return torch.arange(starts.numel(), dtype=torch.int32, device=lengths.device).sub_(starts)
 
 
 @op("Float16ConstantFill: -> output", gradient=NONE)

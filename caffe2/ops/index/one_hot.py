@@ -7,6 +7,9 @@ from torch import Tensor
 
 from caffe2.opdef import NONE, EnforceNotMet, op
 from caffe2.ops import demand, ragged
+from caffe2.ops.native import Kernel
+
+COMPILED = Kernel("rows", "one_hot", "ppqqp")
 
 
 def _count(size: Tensor) -> int:
@@ -42,6 +45,10 @@ def segment_one_hot(lengths: Tensor, indices: Tensor, index_size_tensor: Tensor)
     demand.lengths(lengths, indices.numel(), "lengths")
     size = _count(index_size_tensor)
     demand.in_range(indices, size, "indices")
+    if COMPILED.serves(lengths, indices):
+        one_hots = torch.empty(lengths.numel(), size)
+        COMPILED(indices, lengths.cumsum(0), lengths.numel(), size, one_hots)
+        return one_hots
     segments = ragged.segments(lengths, indices.numel())
     one_hots = indices.new_zeros(lengths.numel(), size, dtype=torch.float32)
     one_hots.view(-1).index_fill_(0, segments * size + indices, 1)

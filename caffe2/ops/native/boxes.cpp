@@ -36,6 +36,35 @@ int64_t greedy(const float* boxes, int64_t n, float limit, int64_t most, float p
   return count;
 }
 
+// Keeps places in the order they are picked, lowering scores; answers how many.
+int64_t soft(const float* boxes, float* scores, int64_t n, bool gaussian, float sigma, float limit, float least,
+             float plus, int64_t* out) {
+  std::vector<int64_t> pending(n);
+  for (int64_t i = 0; i < n; ++i) pending[i] = i;
+  int64_t count = 0;
+  while (n) {
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; ++i)
+      if (scores[pending[i]] > scores[pending[best]]) best = i;
+    std::swap(pending[0], pending[best]);
+    const float* p = boxes + 4 * pending[0];
+    out[count++] = pending[0];
+    float own = (p[2] - p[0] + plus) * (p[3] - p[1] + plus);
+    int64_t left = 0;
+    for (int64_t i = 1; i < n; ++i) {
+      const float* q = boxes + 4 * pending[i];
+      float w = std::max(std::min(p[2], q[2]) - std::max(p[0], q[0]) + plus, 0.0f);
+      float h = std::max(std::min(p[3], q[3]) - std::max(p[1], q[1]) + plus, 0.0f);
+      float both = w * h, o = both / (own + (q[2] - q[0] + plus) * (q[3] - q[1] + plus) - both);
+      float& score = scores[pending[i]];
+      score *= gaussian ? std::exp(-o * o / sigma) : o > limit ? 1 - o : 1;
+      if (score >= least) pending[left++] = pending[i];
+    }
+    n = left;
+  }
+  return count;
+}
+
 }  // namespace
 
 extern "C" {
@@ -53,31 +82,14 @@ void suppress(const float* boxes, const int64_t* starts, int64_t groups, float l
   }
 }
 
-// Of the `n` boxes whose rows are `pending`, which is overwritten, the best scored one again and again, each lowering
-// the scores of those that overlap it.
-void soften(const float* boxes, float* scores, int64_t* pending, int64_t n, int64_t gaussian, float sigma, float limit,
-            float least, float plus, int64_t* kept, int64_t* count, int64_t) {
-  *count = 0;
-  while (n) {
-    int64_t best = 0;
-    for (int64_t i = 1; i < n; ++i)
-      if (scores[pending[i]] > scores[pending[best]]) best = i;
-    std::swap(pending[0], pending[best]);
-    const float* p = boxes + 4 * pending[0];
-    kept[(*count)++] = pending[0];
-    float own = (p[2] - p[0] + plus) * (p[3] - p[1] + plus);
-    int64_t left = 0;
-    for (int64_t i = 1; i < n; ++i) {
-      const float* q = boxes + 4 * pending[i];
-      float w = std::max(std::min(p[2], q[2]) - std::max(p[0], q[0]) + plus, 0.0f);
-      float h = std::max(std::min(p[3], q[3]) - std::max(p[1], q[1]) + plus, 0.0f);
-      float both = w * h, o = both / (own + (q[2] - q[0] + plus) * (q[3] - q[1] + plus) - both);
-      float& score = scores[pending[i]];
-      score *= gaussian ? std::exp(-o * o / sigma) : o > limit ? 1 - o : 1;
-      if (score >= least) pending[left++] = pending[i];
-    }
-    n = left;
-  }
+// Of the boxes of each group the best scored one again and again, each lowering the scores of those that overlap it.
+void soften(const float* boxes, float* scores, const int64_t* starts, int64_t groups, int64_t gaussian, float sigma,
+            float limit, float least, float plus, int64_t* kept, int64_t* counts, int64_t threads) {
+  if (starts[groups] < 1 << 9) threads = 1;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (int64_t g = 0; g < groups; ++g)
+    counts[g] = soft(boxes + 4 * starts[g], scores + starts[g], starts[g + 1] - starts[g], gaussian, sigma, limit,
+                     least, plus, kept + starts[g]);
 }
 
 }  // extern "C"

@@ -128,6 +128,39 @@ void adam(float* param, float* first, float* second, const void* indices, int64_
       });
 }
 
+// m = mu m + lr g, and then g = m, or with nesterov g = lr g + mu m; param -= g.
+void momentum(float* param, float* moment, const void* indices, int64_t wide, float* grad, int64_t n, int64_t width,
+              float lr, float mu, int64_t nesterov, int64_t threads) {
+  each_row(
+      indices, wide, n, width, threads,
+      [=](int64_t r) {
+        fetch(param + r * width, width);
+        fetch(moment + r * width, width);
+      },
+      [=](int64_t i, int64_t r) {
+        float *g = grad + i * width, *w = param + r * width, *m = moment + r * width, own = nesterov ? lr : 0;
+        float more = nesterov ? mu : 1;
+#pragma omp simd
+        for (int64_t k = 0; k < width; ++k) {
+          m[k] = mu * m[k] + lr * g[k];
+          g[k] = own * g[k] + more * m[k];
+          w[k] -= g[k];
+        }
+      });
+}
+
+// one_hots[s, indices[i]] = 1 for every index i of segment s, which ends before ends[s]; 0 elsewhere.
+void one_hot(const int64_t* indices, const int64_t* ends, int64_t segments, int64_t size, float* one_hots,
+             int64_t threads) {
+  if (segments * size < GRAIN) threads = 1;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t s = 0; s < segments; ++s) {
+    float* row = one_hots + s * size;
+    std::memset(row, 0, size * sizeof(float));
+    for (int64_t i = s ? ends[s - 1] : 0; i < ends[s]; ++i) row[indices[i]] = 1;
+  }
+}
+
 // table[indices[i]] = rows[i], of `size` bytes each; of several the last is kept.
 void assign(char* table, const void* indices, int64_t wide, const char* rows, int64_t n, int64_t size, int64_t threads) {
   each_row(

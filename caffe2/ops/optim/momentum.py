@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, op
+from caffe2.ops import demand
+from caffe2.ops.native import Kernel
 from caffe2.ops.optim.rows import fitted, rows_of, scalar, update_rows
 
+COMPILED = Kernel("rows", "momentum", "pppqp qq ffq")
 UPDATE = "grad -> output_grad, moment -> output_moment, param -> output_param"
 
 
@@ -72,7 +77,13 @@ def sparse_momentum_sgd_update(
     nesterov: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """MomentumSGDUpdate of the rows of param and moment that indices name, grad holding a row for each."""
-    rate = scalar(lr)
+    rate, tables = scalar(lr), (param, fitted(moment, param, "moment"))
+    if COMPILED.serves(*tables, indices, grad, lr):
+        rows_of(grad, indices, param)
+        demand.in_range(indices, param.shape[0], "indices")
+        shape = indices.numel(), prod(param.shape[1:])
+        COMPILED(*tables, indices, indices.itemsize == 8, grad, *shape, float(rate), momentum, nesterov)
+        return grad, moment, param
 
     def rule(p: Tensor, m: Tensor, g: Tensor) -> Tensor:
         g = g.clone()
@@ -80,7 +91,7 @@ def sparse_momentum_sgd_update(
         p.sub_(g)
         return g
 
-    step = update_rows(rule, (param, fitted(moment, param, "moment")), indices, rows_of(grad, indices, param))
+    step = update_rows(rule, tables, indices, rows_of(grad, indices, param))
     return grad.copy_(step.view(grad.shape)), moment, param
 
 

@@ -119,6 +119,13 @@ CASES: dict[str, Callable[[np.random.Generator], tuple]] = {
     "ScatterWeightedSum": lambda r: (
         "ScatterWeightedSum", "p w i g r g w", "p", {}, rows(r, 7, np.int32, w=np.array([0.99], np.float32)),
     ),
+    "SparseMomentum": lambda r: (
+        "SparseMomentumSGDUpdate", "g m r p i", "g m p", {"momentum": 0.9, "nesterov": 1}, rows(r, 7, np.int64),
+    ),
+    "SegmentOneHot": lambda r: (
+        "SegmentOneHot", "l i n", "y", {},
+        {"l": np.array([0, 3, 1, 0, 4], np.int32), "i": r.integers(0, 6, 8), "n": np.array([6])},
+    ),
     "Accuracy": lambda r: (
         "Accuracy", "x l", "y", {"top_k": 3}, {"x": images(r, 200, 9), "l": r.integers(0, 9, 200).astype(np.int32)},
     ),
