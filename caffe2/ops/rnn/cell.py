@@ -6,9 +6,27 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
+from caffe2.ops.native import Kernel
 
 before_sigmoid = torch.ops.aten.sigmoid_backward.default
 before_tanh = torch.ops.aten.tanh_backward.default
+
+LSTM = Kernel("cell", "lstm_unit", "pppp pp qqqq f")
+LSTM_BACK = Kernel("cell", "lstm_unit_gradient", "ppp ppp ppp qqqq f")
+GRU = Kernel("cell", "gru_unit", "ppp p qqqq")
+GRU_BACK = Kernel("cell", "gru_unit_gradient", "ppp p pp qqqq")
+
+
+def _fits(kernel: Kernel, gates: Tensor, lengths: Tensor | None, timestep: Tensor, *states: Tensor) -> bool:
+    """Whether a kernel takes these tensors: a step of float32, all states of one shape, and as many lengths."""
+    shape = states[0].shape
+    return (
+        gates.dtype == torch.float32
+        and shape[:2] == (1, gates.shape[1])
+        and all(state.dtype == torch.float32 and state.shape == shape for state in states)
+        and (lengths is None or lengths.dtype == torch.int32 and lengths.numel() == shape[1])
+        and kernel.serves(gates, lengths, timestep, *states)
+    )
 
 
 def running(lengths: Tensor | None, timestep: Tensor, width: int) -> Tensor | None:
@@ -24,12 +42,11 @@ def running(lengths: Tensor | None, timestep: Tensor, width: int) -> Tensor | No
     return (lengths > step).reshape(-1, 1)
 
 
-def _gates(gates: Tensor, state: Tensor, count: int) -> tuple[Tensor, ...]:
-    if gates.dim() != 3 or state.dim() != 3 or gates.shape[-1] != count * state.shape[-1]:
+def _demand_gates(gates: Tensor, state: Tensor, count: int) -> None:
+    if gates.dim() != 3 or state.dim() != 3 or gates.shape[2] != count * state.shape[2]:
         raise EnforceNotMet(
             f"gates are [1, N, {count}D] for states [1, N, D], got {[*gates.shape]} for {[*state.shape]}"
         )
-    return gates.chunk(count, -1)
 
 
 def _held(drop_states: bool, before: Tensor) -> Tensor:
@@ -65,7 +82,12 @@ def lstm_unit(
     seq_lengths: int32[N], left out where sequence_lengths is false. timestep: int32[1].
     drop_states: a sequence that has ended gets states of zero, instead of keeping its last ones.
     """
-    i, f, o, g = _gates(gates, cell, 4)
+    _demand_gates(gates, cell, 4)
+    if _fits(LSTM, gates, lengths, timestep, hidden, cell):
+        made = torch.empty_like(hidden), torch.empty_like(cell)
+        LSTM(hidden, cell, gates, lengths, *made, *cell.shape[1:], int(timestep), drop_states, forget_bias)
+        return made
+    i, f, o, g = gates.chunk(4, -1)
     f = f + forget_bias if forget_bias else f
     new = torch.addcmul(torch.sigmoid(i) * torch.tanh(g), torch.sigmoid(f), cell)
     shown = torch.sigmoid(o) * torch.tanh(new)
@@ -110,7 +132,13 @@ def lstm_unit_gradient(
     Where a sequence runs, h' has none of its own: it acts through the gates. Where it has ended, the states' gradients
     pass through, or vanish with drop_states.
     """
-    i, f, o, g = _gates(gates, cell, 4)
+    _demand_gates(gates, cell, 4)
+    if _fits(LSTM_BACK, gates, lengths, timestep, cell, cell_t, dh, dc):
+        made = torch.empty_like(dh), torch.empty_like(cell), torch.empty_like(gates)
+        given = cell, gates, lengths, cell_t, dh, dc
+        LSTM_BACK(*given, *made, *cell.shape[1:], int(timestep), drop_states, forget_bias)
+        return made
+    i, f, o, g = gates.chunk(4, -1)
     f = f + forget_bias if forget_bias else f
     i, f, o, g = torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g)
     shown = torch.tanh(cell_t)
@@ -147,7 +175,12 @@ def gru_unit(
     seq_lengths: int32[N], left out where sequence_lengths is false. timestep: int32[1].
     drop_states: a sequence that has ended gets a state of zero, instead of keeping its last one.
     """
-    _, u, o = _gates(gates, hidden, 3)
+    _demand_gates(gates, hidden, 3)
+    if _fits(GRU, gates, lengths, timestep, hidden):
+        made = torch.empty_like(hidden)
+        GRU(hidden, gates, lengths, made, *hidden.shape[1:], int(timestep), drop_states)
+        return made
+    _, u, o = gates.chunk(3, -1)
     shown = torch.lerp(torch.tanh(o), hidden, torch.sigmoid(u))
     on = running(lengths, timestep, hidden.shape[1])
     return shown if on is None else torch.where(on, shown, _held(drop_states, hidden))
@@ -176,7 +209,12 @@ def gru_unit_gradient(
     sequence_lengths: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """The gradients of the last stage of one step of a GRU; r has none here, it acted on o before."""
-    _, u, o = _gates(gates, hidden, 3)
+    _demand_gates(gates, hidden, 3)
+    if _fits(GRU_BACK, gates, lengths, timestep, hidden, dh):
+        made = torch.empty_like(hidden), torch.empty_like(gates)
+        GRU_BACK(hidden, gates, lengths, dh, *made, *hidden.shape[1:], int(timestep), drop_states)
+        return made
+    _, u, o = gates.chunk(3, -1)
     u, o = torch.sigmoid(u), torch.tanh(o)
     dhidden = dh * u
     dgates = torch.cat((torch.zeros_like(dh), before_sigmoid(dh * (hidden - o), u), before_tanh(dh - dhidden, o)), -1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import NONE, EnforceNotMet, op
+from caffe2.ops import demand
 
 
 @op("InferenceLSTM: +input_list -> output hidden cell", gradient=NONE)
@@ -26,4 +27,11 @@ def inference_lstm(
     if len(tensors) != 3 + weights:
         raise EnforceNotMet(f"InferenceLSTM: it takes X, h0, c0 and {weights} weights, got {len(tensors)} inputs")
     x, hidden, cell, *parameters = tensors
+    demand.rank(x, 3, "X")
+    size = hidden.shape[-1] if hidden.dim() else 0
+    states = (num_layers * (1 + bidirectional), x.shape[0 if batch_first else 1], size)
+    if not hidden.shape == cell.shape == states:
+        raise EnforceNotMet(f"h0 and c0 have the shape {states}, not {tuple(hidden.shape)} and {tuple(cell.shape)}")
+    if any(w.dim() < 1 or len(w) != 4 * size for w in parameters):
+        raise EnforceNotMet(f"weights have 4 rows for each of {size} states: {[tuple(w.shape) for w in parameters]}")
     return torch.lstm(x, (hidden, cell), parameters, has_biases, num_layers, 0.0, False, bidirectional, batch_first)
