@@ -96,7 +96,7 @@ class Local(Convolving):
         view = x.as_strided(size, (*x.stride()[:2], *strides))  # N C out... kernel...
         n, c = x.shape[:2]
         columns = view.reshape(n, self.group, c // self.group, prod(out), prod(frame.kernel))
-        return columns.permute(3, 1, 0, 2, 4).reshape(prod(out), self.group, n, -1)
+        return columns.permute(3, 1, 0, 2, 4).flatten(3)
 
 
 LC_DOC = """The cross-correlation of X{axes} with filters of which every window has its own, plus bias.
@@ -110,7 +110,7 @@ class LocallyConnected(Local):
     def __call__(self, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
         frame, out = self.sizes(x, w)
         y = self.windows(x, frame, out) @ self.filters(w, frame).transpose(2, 3)  # windows groups N M
-        y = y.permute(2, 1, 3, 0).reshape(x.shape[0], -1, *out)
+        y = y.permute(2, 1, 3, 0).flatten(1, 2).unflatten(-1, out)
         if b is not None:
             if b.shape != (*out, y.shape[1]):
                 raise EnforceNotMet(f"bias {tuple(b.shape)} is not {(*out, y.shape[1])}")

@@ -115,7 +115,9 @@ class Aligning(Op):
             if y is not None:
                 return y
         pixels, weights = self.taps(x.shape, rois)
-        rows = x.movedim(1, -1).reshape(-1, x.shape[1])
+        if not x.shape[1]:
+            return x.new_empty(len(rois), *x.shape[1:2], self.pooled_h, self.pooled_w)
+        rows = x.movedim(1, -1).flatten(0, -2)
         y = F.embedding_bag(pixels, rows, per_sample_weights=weights, mode="sum")
         y = y.view(len(rois), self.pooled_h, self.pooled_w, x.shape[1])
         return y.contiguous() if self.last else y.movedim(-1, 1).contiguous()
@@ -144,7 +146,7 @@ class Aligning(Op):
         """The transpose of `pooled`."""
         n, c, h, w = x.shape
         pixels, weights = self.taps(x.shape, rois)
-        rows = dy.movedim(1, -1).reshape(-1, c)
+        rows = dy.movedim(1, -1).flatten(0, -2)
         dx = x.new_zeros(n * h * w, c)
         for k in range(pixels.shape[1]):
             dx.index_add_(0, pixels[:, k], rows * weights[:, k, None])

@@ -101,8 +101,8 @@ ROWS = (
         "The square roots of the sums of X^2 over some of its dimensions.",
         "floating",
         lambda x, axes, k: torch.linalg.vector_norm(x, 2, axes, k),
-        "dX = dY * X / Y, 0 where Y is 0.",
-        lambda dy, x, y: torch.where(y == 0, 0, dy * x / y),
+        "dX = dY * X / Y, as in the original dY where Y is 0.",
+        lambda dy, x, y: torch.where(y == 0, dy, dy * x / y),
     ),
 )
 

@@ -82,10 +82,13 @@ def lp_norm_gradient(x: Tensor, dz: Tensor, *, p: int = 2, average: bool = False
 
 
 def maxima(x: Tensor, axis: int) -> Tensor:
-    """The maxima of a stack of matrices along one axis. Raises EnforceNotMet where X is no such stack."""
+    """The maxima of a stack of matrices along one axis; of no elements the least number.
+
+    Raises EnforceNotMet where X is no such stack.
+    """
     if x.dim() != 3:
         raise EnforceNotMet(f"X is a stack of matrices, of three dimensions, not {list(x.shape)}")
-    return torch.amax(x, axis)
+    return torch.amax(x, axis) if x.shape[axis] else x.sum(axis).fill_(torch.finfo(x.dtype).min)
 
 
 def to_maxima(x: Tensor, y: Tensor, dy: Tensor, axis: int) -> Tensor:

@@ -128,3 +128,8 @@ def test_columns_of_nothing(run, shape):
     columns = run("Im2Col", x, kernel=3)
     assert columns.shape == (shape[0], 9 * shape[1], 3, 3)
     assert run("Col2Im", columns, x, kernel=3).shape == shape
+
+
+def test_a_locally_connected_layer_of_no_images(run):
+    x, w = np.zeros((0, 1, 4, 4), np.float32), np.zeros((3, 3, 2, 1, 2, 2), np.float32)
+    assert run("LC2D", x, w, kernels=[2, 2]).shape == (0, 2, 3, 3)

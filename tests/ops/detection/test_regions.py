@@ -92,3 +92,8 @@ def test_heat_maps_are_square(run):
 def test_regions_of_an_image_of_any_type(run):
     x = np.zeros((1, 2, 10, 8), np.uint8)
     np.testing.assert_array_equal(run("RMACRegions", x), run("RMACRegions", x.astype(np.float32)))
+
+
+def test_regions_of_images_without_channels(run):
+    x, rois = np.zeros((1, 0, 5, 5), np.float32), np.array([[0, 0, 0, 2, 2]], np.float32)
+    assert run("RoIAlign", x, rois, pooled_h=2, pooled_w=2).shape == (1, 0, 2, 2)

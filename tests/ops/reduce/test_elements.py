@@ -64,3 +64,8 @@ def test_totals_have_no_dimension(run):
 def test_maxima_are_of_stacks_of_matrices(run):
     with pytest.raises(EnforceNotMet, match="three dimensions"):
         run("RowwiseMax", np.ones((2, 3), np.float32))
+
+
+def test_maxima_of_nothing(run):
+    assert run("ColwiseMax", np.zeros((0, 0, 3), np.float32)).shape == (0, 3)
+    assert run("RowwiseMax", np.zeros((1, 1, 0), np.float32)).tolist() == [[np.finfo(np.float32).min]]

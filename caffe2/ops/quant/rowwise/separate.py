@@ -23,6 +23,8 @@ def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
     the first dimension.
     """
     rows = _rows(x, "input")
+    if not rows.shape[1]:
+        raise EnforceNotMet(f"rows of input hold at least one number; its shape is {tuple(x.shape)}")
     low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
     scale = torch.where(high - low < FLAT, 1.0, (high - low) / 255)
     y = (rows - low) * scale.reciprocal()
@@ -45,10 +47,7 @@ def dequantize(q: Tensor, scale_bias: Tensor) -> Tensor:
 
 def _rows(x: Tensor, name: str) -> Tensor:
     demand.least_rank(x, 1, name)
-    rows = x.flatten(1) if x.dim() > 1 else x.unsqueeze(1)
-    if not rows.shape[1]:
-        raise EnforceNotMet(f"rows of {name} hold at least one number; its shape is {tuple(x.shape)}")
-    return rows
+    return x.flatten(1) if x.dim() > 1 else x.unsqueeze(1)
 
 
 def _demand_scales(q: Tensor, scale_bias: Tensor) -> None:
