@@ -21,7 +21,9 @@ with_gradient("Relu", "Relu", images, "Y", "ReluGradient", "Y dY", "dX")
 with_gradient("Sigmoid", "Sigmoid", lambda w: w.floats(1024, 1024), "Y", "SigmoidGradient", "Y dY", "dX")
 with_gradient("Tanh", "Tanh", lambda w: w.floats(1024, 1024), "Y", "TanhGradient", "Y dY", "dX")
 with_gradient("Tile", "Tile", lambda w: w.floats(256, 1, 1000), "Y", "TileGradient", "dY", "dX", tiles=20, axis=1)
-with_gradient("LayerNorm", "LayerNorm", lambda w: w.floats(1024, 1024), "Y M S", "LayerNormGradient", "dY Y M S X0", "dX")
+with_gradient(
+    "LayerNorm", "LayerNorm", lambda w: w.floats(1024, 1024), "Y M S", "LayerNormGradient", "dY Y M S X0", "dX"
+)
 with_gradient(
     "SpatialBN", "SpatialBN",
     lambda w: (images(w),) + tuple(np.ones(64, np.float32) for _ in range(4)), "Y X3 X4 M S",

@@ -77,6 +77,8 @@ def _(w):
 
 @work("ImageInput")
 def _(w):
+    if "ImageInput" not in workspace.RegisteredOperators():
+        raise RuntimeError("no operator ImageInput here")
     import io
     import shutil
     import tempfile

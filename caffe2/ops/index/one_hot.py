@@ -30,6 +30,10 @@ def one_hot(indices: Tensor, index_size_tensor: Tensor) -> Tensor:
     demand.rank(indices, 1, "indices")
     size = _count(index_size_tensor)
     demand.in_range(indices, size, "indices")
+    if COMPILED.serves(indices):
+        one_hots = torch.empty(indices.numel(), size)
+        COMPILED(indices, torch.arange(1, indices.numel() + 1), indices.numel(), size, one_hots)
+        return one_hots
     return indices.new_zeros(indices.numel(), size, dtype=torch.float32).scatter_(1, indices[:, None], 1)
 
 

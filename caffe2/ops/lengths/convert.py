@@ -21,7 +21,7 @@ def lengths_to_offsets(lengths: Tensor, *, include_last_offset: bool = False) ->
 def lengths_to_ranges(lengths: Tensor) -> Tensor:
     """[segments, 2]: where each segment starts and its length, int32."""
     demand.lengths(lengths, None, "lengths")
-    return torch.stack([ragged.starts(lengths).int(), lengths], 1)
+    return torch.stack([lengths.cumsum(0, dtype=torch.int32).sub_(lengths), lengths], 1)
 
 
 @op("LengthsToSegmentIds: lengths -> segment_ids", types="lengths: int32", shape=UNKNOWN)
