@@ -11,6 +11,9 @@ from torch import Tensor
 
 from caffe2.opdef import REFUSED, UNKNOWN, EnforceNotMet, op
 from caffe2.ops import demand
+from caffe2.ops.native import Kernel
+
+COMPILED = Kernel("labels", "beam_search", "pp qqqqq f ppp")
 
 Prefix = tuple[int, ...]
 
@@ -77,18 +80,29 @@ def ctc_beam_search_decoder(
     """
     if beam_width < 1 or num_candidates < 1:
         raise EnforceNotMet(f"beam_width and num_candidates must be positive: {beam_width}, {num_candidates}")
-    lengths = _lengths(x, seq_len).tolist()
+    lengths = _lengths(x, seq_len)
     if not x.shape[2]:
         raise EnforceNotMet(f"INPUTS has no labels: {tuple(x.shape)}")
-    steps = x.cpu().numpy()
+    if COMPILED.serves(x, lengths):
+        return _compiled(x, lengths, beam_width, num_candidates, prune_threshold)
+    steps = x.detach().cpu().numpy()
     found: list[tuple[Prefix, float]] = []
-    for k, length in enumerate(lengths):
+    for k, length in enumerate(lengths.tolist()):
         best = search(steps[:length, k], beam_width, num_candidates, prune_threshold)
         found += best + [((), 0.0)] * (num_candidates - len(best))
     values = [label for prefix, _ in found for label in prefix]
     sizes = torch.tensor([len(prefix) for prefix, _ in found], dtype=torch.int32)
     chances = torch.tensor([chance for _, chance in found], dtype=torch.float32)
     return sizes.to(x.device), torch.tensor(values, dtype=torch.int32).to(x.device), chances.to(x.device)
+
+
+def _compiled(x: Tensor, lengths: Tensor, width: int, candidates: int, threshold: float) -> tuple[Tensor, ...]:
+    steps, batch, labels = x.shape
+    sizes = torch.zeros(batch * candidates, dtype=torch.int32)
+    chances = torch.zeros(batch * candidates)
+    values = torch.empty(batch * candidates, steps, dtype=torch.int32)
+    COMPILED(x, lengths, steps, batch, labels, width, candidates, threshold, sizes, chances, values)
+    return sizes, values[torch.arange(steps) < sizes[:, None]], chances
 
 
 class Beam(NamedTuple):

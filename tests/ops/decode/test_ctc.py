@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from caffe2.opdef import EnforceNotMet
+from caffe2.ops.decode import ctc
 from caffe2.ops.decode.ctc import ctc_beam_search_decoder, ctc_greedy_decoder
 from tests.sample import Sample, samples
 
@@ -119,3 +120,17 @@ def test_inputs_are_checked():
         ctc_beam_search_decoder(torch.rand(4, 2, 0))
     with pytest.raises(EnforceNotMet, match="positive"):
         ctc_beam_search_decoder(torch.rand(4, 2, 3), beam_width=0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_compiled_search_is_the_other_one(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    p = torch.from_numpy(np.round(probabilities(rng, 20, 3, 6), 2))
+    given = p, torch.tensor([20, 0, 13], dtype=torch.int32)
+    settings = dict(beam_width=1 + 2 * seed, num_candidates=3, prune_threshold=0.02)
+    if not ctc.COMPILED.serves(p):
+        pytest.skip("no compiler")
+    found = ctc_beam_search_decoder(*given, **settings)
+    monkeypatch.setattr(ctc.Kernel, "serves", lambda *_: False)
+    for a, b in zip(found, ctc_beam_search_decoder(*given, **settings)):
+        torch.testing.assert_close(a, b)
