@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +40,13 @@ def imported(path: pathlib.Path) -> list[str]:
             whole = node.module == "caffe2"
             found += [f"caffe2.{alias.name}" for alias in node.names] if whole else [node.module]
     return found
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/task").exists(), reason="threads are counted by Linux")
+def test_importing_starts_no_threads() -> None:
+    """A program that forks after an import would wait forever for OpenMP's threads, which no child has."""
+    count = "len(os.listdir('/proc/self/task'))"
+    program = f"import os, numpy, torch; before = {count}; import caffe2.python.workspace; print({count} - before)"
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT.parent, env=environment, capture_output=True)
+    assert run.stdout.strip() == b"0", run.stderr.decode()

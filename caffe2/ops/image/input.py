@@ -18,7 +18,7 @@ from caffe2.runtime.db.reader import DBReader
 
 logger = logging.getLogger(__name__)
 
-UNREADABLE = torch.zeros(224, 224, 3, dtype=torch.uint8)
+UNREADABLE = torch.from_numpy(np.zeros((224, 224, 3), np.uint8))  # torch would start threads, which no fork survives
 """Stands for a picture that cannot be decoded."""
 
 
