@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint
+.PHONY: demo docs lint test
 
 demo: .venv/ready
 	$(BIN)/python -m examples.digits.demo
@@ -12,6 +12,9 @@ test: .venv/ready
 
 lint: .venv/ready
 	$(BIN)/ruff check .
+
+docs: .venv/ready
+	$(BIN)/python -m docs.catalogue
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
