@@ -46,9 +46,10 @@ def init_tt_cores(inp_sizes: Sizes, out_sizes: Sizes, tt_ranks: Sizes, seed: int
 
 
 def matrix_to_tt(W: np.ndarray, inp_sizes: Sizes, out_sizes: Sizes, tt_ranks: Sizes) -> np.ndarray:
-    """The cores, for a TT layer, of the weights W [prod(out_sizes), prod(inp_sizes)] of a fully connected one.
+    """The cores, for a TT layer, of the weights W [prod(inp_sizes), prod(out_sizes)] of a fully connected one.
 
-    They lie in one float32 vector, last core first, each as [out, rank after, rank before, in].
+    They lie in one float32 vector, last core first, each as [in, rank after, rank before, out]; the tensor they make
+    is W transposed, read as [*inp_sizes, *out_sizes].
     Raises Misuse where the sizes disagree with each other or with W.
     """
     _demand(inp_sizes, out_sizes, tt_ranks)

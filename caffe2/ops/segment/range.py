@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from caffe2.opdef import UNKNOWN, op
+from caffe2.opdef import UNKNOWN, EnforceNotMet, op
 from caffe2.ops import demand, ragged
 from caffe2.ops.segment.cut import by_sorted_ids, counted, demand_sorted
 from caffe2.ops.segment.gradient import column
@@ -38,6 +38,13 @@ BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
 """What flows back to rows x of segments of n rows with the results y, whose gradients are dy."""
 
 
+def _alike(dy: Tensor, y: Tensor) -> Tensor:
+    """The gradient of y in y's shape: recurrent networks hand it on with further axes of one."""
+    if dy.numel() != y.numel():
+        raise EnforceNotMet(f"OUTPUT and its gradient have one size, not {tuple(y.shape)} and {tuple(dy.shape)}")
+    return dy.reshape(y.shape)
+
+
 def _define(reducer: str) -> None:
     told, forward = FORWARD[reducer]
     backward, name = BACKWARD[reducer], f"SortedSegmentRange{reducer}"
@@ -47,7 +54,7 @@ def _define(reducer: str) -> None:
         return forward(data, by_sorted_ids(ids, data.shape[0]).lengths)
 
     def gradient(data: Tensor, y: Tensor, dy: Tensor, ids: Tensor) -> Tensor:
-        demand.same_shape(y, dy, "OUTPUT and its gradient")
+        dy = _alike(dy, y)
         demand.same_rows(data, ids, "DATA and SEGMENT_IDS")
         demand_sorted(ids)
         lengths = counted(ids, dy.shape[0])
