@@ -12,7 +12,7 @@ from caffe2.ops import demand
 from caffe2.ops.image.arrange import channel_shuffle
 from caffe2.ops.image.resize import scaled
 from caffe2.ops.join.slice import Slice
-from caffe2.ops.quant.scheme import Quantizing, floats, quantized, to_real
+from caffe2.ops.quant.scheme import FOLLOWED, Quantizing, floats, quantized, to_real
 from caffe2.ops.shape.layout import Transpose
 from caffe2.ops.shape.reshape import Reshape, flatten
 from caffe2.ops.window import channels_last
@@ -183,7 +183,7 @@ class Quantize(Int8Quantize):
 
     def bind(self, site: Any) -> None:
         super().bind(site)
-        self._adaptive = self.Y_scale is None
+        self._adaptive = self.Y_scale is None and not (self.lowp and self.followed_by in FOLLOWED)
 
 
 @op("Dequantize: X -> Y", shape=UNKNOWN, engines="DNNLOWP DNNLOWP_16 DNNLOWP_ROWWISE")

@@ -10,12 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe2.opdef import UNKNOWN, EnforceNotMet, op
-from caffe2.ops.quant.scheme import Quantizing, chosen, quantized, to_bytes
+from caffe2.ops.quant.scheme import REACH, Quantizing, chosen, quantized, to_bytes
 from caffe2.runtime.blob import Int8Tensor
 
 ENGINES = "DNNLOWP DNNLOWP_16"
-REACH = 3.0
-"""What the last byte stands for in the original's table of the hyperbolic tangent; twice that for the sigmoid's."""
 
 
 class Adding(Quantizing):

@@ -14,6 +14,11 @@ LEVELS = 255
 SMALLEST = 6.1e-5
 """Scales below it are raised to it: less than half precision's smallest normal number."""
 
+REACH = 3.0
+"""What the last byte stands for in the original's table of the hyperbolic tangent; twice that for the sigmoid's."""
+FOLLOWED = {"Sigmoid": 2 * REACH, "Tanh": REACH}
+"""What bytes span that are to be looked up in these tables."""
+
 
 def choose(low: float, high: float) -> tuple[float, int]:
     """The scale and zero point with which bytes span an interval that holds 0, which they hit exactly.
@@ -55,7 +60,8 @@ class Quantizing(Op):
     """Base of operators with a quantized output.
 
     Y_scale, Y_zero_point: its parameters; 1 and 0, and with an engine of the DNNLOWP family those that suit its values.
-    dequantize_output: the output is an ordinary tensor after all.
+    dequantize_output: the output is an ordinary tensor after all. followed_by: Sigmoid or Tanh, for whose table the
+    engines then make it.
 
     Where negative values count as 0 these engines spread the bytes over what is left of the range of Y_scale.
     """
@@ -65,6 +71,7 @@ class Quantizing(Op):
     Y_scale: float | None = None
     Y_zero_point: int | None = None
     dequantize_output: bool = False
+    followed_by: str = ""
     _adaptive = False
 
     def bind(self, site: Any) -> None:
@@ -74,6 +81,8 @@ class Quantizing(Op):
         self.zero_point = self.Y_zero_point or 0
         if self.lowp and self.relu and self.Y_scale is not None:
             self.scale, self.zero_point = choose(0, (LEVELS - self.zero_point) * self.scale)
+        if self.lowp and self.followed_by in FOLLOWED:
+            self.scale, self.zero_point, self._adaptive = FOLLOWED[self.followed_by] / 127, 128, False
         if not self.scale > 0 or not 0 <= self.zero_point <= LEVELS:
             raise EnforceNotMet(f"Y_scale must be positive and Y_zero_point a byte: {self.scale}, {self.zero_point}")
         super().bind(site)
