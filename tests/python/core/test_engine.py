@@ -83,6 +83,7 @@ def test_engines_are_preferred():
 
 
 def test_children_see_their_parents():
+    workspace.ResetWorkspace()
     parent = C.Workspace()
     parent.feed_blob("x", b"three")
     child = C.Workspace(parent)
