@@ -1,9 +1,9 @@
 """Memory that blobs leave is kept for the next ones: a fresh page costs more than the arithmetic on it.
 
-An operator gives a new tensor each time it runs. Left to itself glibc maps a large block anew and unmaps it when it is
-freed, and the system clears every page of it again: a step of ResNet-50 takes a tenth longer, a net of few large blobs
-twice as long. CAFFE2_KEEP_MEMORY tells how many MiB at most are kept on top of the heap, 1024 unless set; 0 leaves the
-allocator as it is.
+An operator gives a new tensor each time it runs. Left to itself glibc gives free memory back to the system once a few
+dozen MiB of it lie on top of the heap, and the system clears every page of it when it is asked for again.
+CAFFE2_KEEP_MEMORY tells how many MiB are kept instead, 1024 unless set; 0 leaves the allocator as it is. Blocks of more
+than 32 MiB go back at once in any case.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import ctypes
 import os
 import platform
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGEST = 32 << 20
+"""Bytes of the largest block that glibc takes from its heap."""
 
 
 def keep_freed_memory(megabytes: int) -> None:
-    """Have glibc take large blocks from its heap, and give back what is free on top of it beyond so many MiB."""
+    """Have glibc give back what is free on top of its heap beyond so many MiB, and only then."""
     if megabytes > 0 and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST)
         libc.mallopt(M_TRIM_THRESHOLD, min(megabytes << 20, 2**31 - 1))
 
 

@@ -13,17 +13,17 @@ from caffe2.runtime import memory
 
 PROGRAM = """
 import resource, torch, caffe2.runtime.memory
-keep = [torch.ones(10 << 20) for _ in range(3)]
-keep[1] = None
+blocks = [torch.ones(7 << 20) for _ in range(6)]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
-    torch.ones(20 << 20)
+    del blocks
+    blocks = [torch.ones(7 << 20) for _ in range(6)]
 print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 20)
 """
 
 
 def faults(megabytes: str) -> int:
-    """How often a page is missing for every block of 80 MiB that is made and dropped."""
+    """How often a page is missing for every six blocks of 28 MiB that are made and dropped."""
     env = dict(os.environ, CAFFE2_KEEP_MEMORY=megabytes, OMP_NUM_THREADS="1")
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=True)
     return int(done.stdout)
