@@ -118,7 +118,7 @@ def _reals(a: caffe2_pb2.Argument) -> np.ndarray:
     wire = np.frombuffer(a.SerializeToString(), np.uint8)[head:]
     if not a.floats or len(wire) != 5 * len(a.floats):
         return np.array(_run("floats", _real, float)(a), np.float32)
-    return np.ascontiguousarray(wire.reshape(-1, 5)[:, 1:]).view("<f4").ravel()
+    return wire.reshape(-1, 5)[:, 1:].copy().view("<f4").ravel()
 
 
 READERS: dict[Any, Callable[[caffe2_pb2.Argument], Any]] = {

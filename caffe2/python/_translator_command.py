@@ -10,7 +10,8 @@ from pathlib import Path
 from caffe2.bridge.caffe import errors
 from caffe2.bridge.caffe.net import Net, read_net
 from caffe2.bridge.caffe.page import page
-from caffe2.bridge.caffe.translate import translate
+from caffe2.bridge.caffe.translate import model
+from caffe2.bridge.caffe.translate.builder import Translation
 from caffe2.bridge.caffe.verify import verify
 from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
@@ -71,18 +72,20 @@ def _run(a: argparse.Namespace) -> int:
     net = _read(a)
     for note in net.notes:
         print(f"note: {note}")
-    init_net, predict_net = translate(net, fold_batch_norm=a.fold_batch_norm)
+    made = model.translation(net, fold_batch_norm=a.fold_batch_norm)
+    predict = model.predict_net(net, made)
     a.out.mkdir(parents=True, exist_ok=True)
-    for path, made in ((a.out / a.init_net, init_net), (a.out / a.predict_net, predict_net)):
-        path.write_bytes(made.SerializeToString())
-        print(f"wrote {path} ({len(made.op)} operators)")
-    (a.out / f"{a.predict_net}txt").write_text(str(predict_net))
+    model.write_init_net(a.out / a.init_net, net, made)
+    (a.out / a.predict_net).write_bytes(predict.SerializeToString())
+    (a.out / f"{a.predict_net}txt").write_text(str(predict))
+    print(f"wrote {a.out / a.init_net} ({len(made.params) + len(made.fills)} parameters)")
+    print(f"wrote {a.out / a.predict_net} ({len(predict.op)} operators)")
     wanted = a.verify if a.verify is not None else a.caffemodel is not None or a.report is not None
-    return _verified(net, init_net, predict_net, a.report) if wanted else 0
+    return _verified(net, made, predict, a.report) if wanted else 0
 
 
-def _verified(net: Net, init_net: caffe2_pb2.NetDef, predict_net: caffe2_pb2.NetDef, path: Path | None) -> int:
-    report = verify(net, init_net, predict_net)
+def _verified(net: Net, made: Translation, predict_net: caffe2_pb2.NetDef, path: Path | None) -> int:
+    report = verify(net, model.without_params(net, made), predict_net, params=made.params)
     print(report.table())
     if path is not None:
         path.write_text(page(net, report), encoding="utf-8")

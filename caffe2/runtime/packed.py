@@ -17,8 +17,8 @@ def extend(message: Message, field: str, values: np.ndarray) -> None:
     if fixed is None:
         getattr(message, field).extend(values.ravel().astype(np.int64, copy=False).tolist())
     elif values.size:
-        payload = values.astype(fixed, copy=False).tobytes()
-        message.MergeFromString(_varint(described.number << 3 | 2) + _varint(len(payload)) + payload)
+        payload = np.ascontiguousarray(values, fixed).reshape(-1).view(np.uint8)
+        message.MergeFromString(b"".join(nested(type(message), field, memoryview(payload))))
 
 
 def array(message: Message, field: str) -> np.ndarray:
@@ -33,6 +33,12 @@ def array(message: Message, field: str) -> np.ndarray:
             alone.ClearField(described.name)
     content = alone.SerializePartialToString()
     return np.frombuffer(content, dtype=fixed, offset=len(content) - len(held) * fixed.itemsize)
+
+
+def nested(kind: type[Message], field: str, *parts: bytes | memoryview) -> list[bytes | memoryview]:
+    """A field of messages, bytes or packed numbers as the wire has it, its content in parts: none is copied."""
+    key = kind.DESCRIPTOR.fields_by_name[field].number << 3 | 2
+    return [_varint(key) + _varint(sum(map(len, parts))), *parts]
 
 
 def _varint(number: int) -> bytes:

@@ -9,6 +9,8 @@ import numpy as np
 
 from caffe2.bridge.caffe import reference
 from caffe2.bridge.caffe.net import Net
+from caffe2.bridge.caffe.translate.model import as_filled
+from caffe2.bridge.caffe.wire import release
 from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.workspace import Workspace
@@ -66,15 +68,19 @@ def verify(
     predict_net: caffe2_pb2.NetDef,
     inputs: Mapping[str, np.ndarray] | None = None,
     seed: int = 0,
+    params: Mapping[str, np.ndarray] | None = None,
 ) -> Report:
-    """Run both on `inputs`, or on noise where none are given, and compare every blob that both have."""
+    """Run both on `inputs`, or on noise where none are given, and compare every blob that both have.
+
+    params: parameters that the init net does not fill; each is in memory only while operators read it.
+    """
     fed = dict(inputs) if inputs is not None else noise(net, seed)
     expected = reference.run(net, fed, seed=seed)
     workspace = Workspace()
     workspace.run_net_once(init_net)
     for name, value in fed.items():
         workspace.feed(name, value)
-    workspace.run_net_once(predict_net)
+    _run(predict_net, params or {}, workspace)
     written = {o for op in predict_net.op for o in op.output}
     last = {top: layer for layer in net.layers for top in layer.tops}
     report = Report()
@@ -84,6 +90,19 @@ def verify(
     if not report.rows:
         raise EnforceNotMet("the translated net and the reference have no blob in common: nothing was compared")
     return report
+
+
+def _run(net: caffe2_pb2.NetDef, params: Mapping[str, np.ndarray], workspace: Workspace) -> None:
+    last = {name: k for k, op in enumerate(net.op) for name in op.input if name in params}
+    for k, op in enumerate(net.op):
+        read = {name for name in op.input if name in params}
+        for name in read - set(workspace.names()):
+            workspace.feed(name, as_filled(params[name]))
+            release(params[name])
+        workspace.run_operator_once(op)
+        for name in read:
+            if last[name] == k:
+                workspace.remove(name)
 
 
 def noise(net: Net, seed: int = 0) -> dict[str, np.ndarray]:

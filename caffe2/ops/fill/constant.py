@@ -132,7 +132,7 @@ def _given(kind: torch.dtype) -> Callable:
 
         def bind(self, site: Site) -> None:
             super().bind(site)
-            self.held = torch.tensor(self.values, dtype=kind, device=self.device)
+            self.held = torch.as_tensor(self.values, dtype=kind, device=self.device)
 
         def __call__(self, x: Tensor | None = None) -> Tensor:
             return shaped(self.held, self.sizes(x)).clone()

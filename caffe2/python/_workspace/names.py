@@ -28,15 +28,21 @@ def StringifyProto(obj: Any) -> bytes | str:
 
 
 def message(obj: Any, kind: type[M]) -> M:
-    """A message of its own of `kind`, from what StringifyProto takes.
+    """A message of its own of `kind`, from what StringifyProto takes; errors as those of `borrowed`."""
+    given, made = borrowed(obj, kind), kind()
+    made.CopyFrom(given)
+    return made
+
+
+def borrowed(obj: Any, kind: type[M]) -> M:
+    """The message of `kind` that is given, itself where it is one: for who keeps nothing of it.
 
     Raises MessageError for bytes that are none, ValueError for a message of another kind.
     """
     made = kind()
     given = obj.Proto() if not isinstance(obj, (str, bytes, Message)) and hasattr(obj, "Proto") else obj
     if isinstance(given, kind):
-        made.CopyFrom(given)
-        return made
+        return given
     if isinstance(given, Message):
         raise ValueError(f"a {kind.DESCRIPTOR.name} is needed, not a {type(given).DESCRIPTOR.name}")
     content = StringifyProto(given)

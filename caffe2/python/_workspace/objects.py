@@ -11,7 +11,7 @@ from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
 from caffe2.python._misuse import demand
 from caffe2.python._workspace.blobs import Int8Tensor, feed, fetch
-from caffe2.python._workspace.names import GetNetName, StringifyBlobName, message
+from caffe2.python._workspace.names import GetNetName, StringifyBlobName, borrowed, message
 from caffe2.python._workspace.running import CallWithExceptionIntercept
 from caffe2.runtime import blob as runtime_blob
 from caffe2.runtime import net as runtime_net
@@ -177,9 +177,9 @@ class Workspace:
         if isinstance(proto, caffe2_pb2.PlanDef):
             run_plan(message(proto, caffe2_pb2.PlanDef), self._held)
         elif isinstance(proto, caffe2_pb2.NetDef):
-            self._guarded(proto.name, self._held.run_net_once, message(proto, caffe2_pb2.NetDef))
+            self._guarded(proto.name, self._held.run_net_once, borrowed(proto, caffe2_pb2.NetDef))
         elif isinstance(proto, caffe2_pb2.OperatorDef):
-            self._held.run_operator_once(message(proto, caffe2_pb2.OperatorDef))
+            self._held.run_operator_once(borrowed(proto, caffe2_pb2.OperatorDef))
         else:
             raise ValueError(f"a workspace runs plans, nets and operators, not a {type(proto).__name__}")
         return True

@@ -10,7 +10,7 @@ from typing import Any
 
 from caffe2.opdef import OperatorFailed, registry
 from caffe2.proto import caffe2_pb2
-from caffe2.python._workspace.names import GetNetName, StringifyNetName, message
+from caffe2.python._workspace.names import GetNetName, StringifyNetName, borrowed, message
 from caffe2.python.lazy import TriggerLazyImport
 from caffe2.runtime.plan import BackgroundPlan, run_plan
 from caffe2.runtime.workspaces import workspaces
@@ -76,14 +76,14 @@ def RunNet(name: Any, num_iter: int = 1, allow_fail: bool = False) -> bool:
 
 def RunNetOnce(net: Any) -> bool:
     """Bind a net, run it once and forget it; True."""
-    definition = message(net, caffe2_pb2.NetDef)
+    definition = borrowed(net, caffe2_pb2.NetDef)
     CallWithExceptionIntercept(workspaces.current.run_net_once, _failed_position, GetNetName(net), definition)
     return True
 
 
 def RunOperatorOnce(operator: Any) -> bool:
     """Bind an operator, run it once and forget it; True."""
-    workspaces.current.run_operator_once(message(operator, caffe2_pb2.OperatorDef))
+    workspaces.current.run_operator_once(borrowed(operator, caffe2_pb2.OperatorDef))
     return True
 
 

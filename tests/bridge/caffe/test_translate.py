@@ -9,9 +9,9 @@ import pytest
 
 from caffe2.bridge.caffe import LayerError, UntranslatableError, read_net
 from caffe2.bridge.caffe.page import page
-from caffe2.bridge.caffe.translate import translate, translators
+from caffe2.bridge.caffe.translate import model, translate, translators
 from caffe2.bridge.caffe.verify import verify
-from caffe2.proto import caffe_pb2
+from caffe2.proto import caffe2_pb2, caffe_pb2
 from caffe2.runtime.workspace import Workspace
 from tests.bridge.caffe.files import RECORDED, blob, inputs, net
 
@@ -58,6 +58,20 @@ def test_names_of_parameters_and_outputs(tmp_path: Path) -> None:
     assert {"c_w", "c_b", "n_mean", "n_var", "s_w", "s_b"} <= set(predict_net.external_input)
     assert list(predict_net.external_output) == ["t"] and predict_net.external_input[0] == "x"
     assert set(init_net.external_output) == set(predict_net.external_input)
+
+
+def test_the_written_init_net_is_the_one_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "init_net.pb"
+    for found in (net(tmp_path, BLOCK), net(tmp_path, BLOCK, weights(net(tmp_path, BLOCK)))):
+        made = model.translation(found)
+        made.params["whole"] = np.arange(3)
+        made.params["one"] = np.float64(0.5) * np.ones(())
+        model.write_init_net(path, found, made)
+        assert caffe2_pb2.NetDef.FromString(path.read_bytes()) == model.init_net(found, made)
+    workspace = Workspace()
+    workspace.run_net_once(model.init_net(found, made))
+    for name, array in made.params.items():
+        np.testing.assert_array_equal(workspace.fetch(name), array)
 
 
 def test_shared_weights_are_one_blob(tmp_path: Path) -> None:

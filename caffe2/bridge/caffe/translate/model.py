@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -11,8 +12,10 @@ from caffe2.bridge.caffe.layers import Layer, Shape
 from caffe2.bridge.caffe.net import Net
 from caffe2.bridge.caffe.translate.builder import Builder, Translation, translators
 from caffe2.bridge.caffe.translate.fold import fold
+from caffe2.bridge.caffe.wire import release
 from caffe2.opdef import make_argument
 from caffe2.proto import caffe2_pb2
+from caffe2.runtime.packed import nested
 
 Custom = Mapping[str, Callable[[Layer, Builder], None]]
 
@@ -26,10 +29,16 @@ def translate(
     fold_batch_norm: put batch normalization and scales into the weights of the convolutions before them.
     Raises UntranslatableError, listing every layer and field that cannot be translated.
     """
+    made = translation(net, custom, fold_batch_norm=fold_batch_norm)
+    return init_net(net, made), predict_net(net, made)
+
+
+def translation(net: Net, custom: Custom | None = None, *, fold_batch_norm: bool = False) -> Translation:
+    """What `translate` makes the two nets of, the parameters as arrays that may still lie in the weights file."""
     made = add_layers(net, custom or {})
     if fold_batch_norm:
         fold(made)
-    return init_net(net, made), predict_net(net, made)
+    return made
 
 
 def add_layers(net: Net, custom: Custom) -> Translation:
@@ -62,42 +71,55 @@ def _add(layer: Layer, build: Builder, custom: Custom) -> Problem | None:
 
 def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
     """Fills every parameter, and gives every input a blob of zeros of its shape."""
-    init = caffe2_pb2.NetDef(name=f"{net.name}_init")
+    init = _opening(net, made)
     for name, array in made.params.items():
-        fill(init.op.add(), name, array)
-    init.op.extend(made.fills)
-    for name, shape in _inputs(net, made).items():
-        if shape is not None:
-            zeros = init.op.add(type="ConstantFill", output=[name])
-            zeros.arg.append(make_argument("shape", shape))
-    init.external_output.extend(o for op in init.op for o in op.output)
+        init.op.add().MergeFromString(b"".join(_fill(name, array)))
+        release(array)
+    init.MergeFrom(without_params(net, made))
     return init
 
 
-def fill(op: caffe2_pb2.OperatorDef, name: str, array: np.ndarray) -> None:
-    """Make of an empty operator the one that fills a blob with an array."""
+def write_init_net(path: str | os.PathLike, net: Net, made: Translation) -> None:
+    """Write the init net to a file, the numbers of each parameter straight from where they lie."""
+    with open(path, "wb") as file:
+        file.write(_opening(net, made).SerializeToString())
+        for name, array in made.params.items():
+            file.writelines(nested(caffe2_pb2.NetDef, "op", *_fill(name, array)))
+            release(array)
+        file.write(without_params(net, made).SerializeToString())
+
+
+def without_params(net: Net, made: Translation) -> caffe2_pb2.NetDef:
+    """The rest of the init net: fills parameters without values as Caffe would, and inputs with zeros."""
+    rest = caffe2_pb2.NetDef(op=made.fills)
+    for name, shape in _inputs(net, made).items():
+        if shape is not None:
+            zeros = rest.op.add(type="ConstantFill", output=[name])
+            zeros.arg.append(make_argument("shape", shape))
+    rest.external_output.extend(o for op in rest.op for o in op.output)
+    return rest
+
+
+def _opening(net: Net, made: Translation) -> caffe2_pb2.NetDef:
+    return caffe2_pb2.NetDef(name=f"{net.name}_init", external_output=made.params)
+
+
+def as_filled(array: np.ndarray) -> np.ndarray:
+    """An array as its blob has it: float32 or int32."""
+    return np.asarray(array, "<i4" if array.dtype.kind == "i" else "<f4", order="C")
+
+
+def _fill(name: str, array: np.ndarray) -> list[bytes | memoryview]:
+    """The operator that fills a blob with an array, as bytes in parts: its numbers are those of the array itself."""
+    array = as_filled(array)
     integers = array.dtype.kind == "i"
-    op.type = "GivenTensorIntFill" if integers else "GivenTensorFill"
-    op.output.append(name)
+    op = caffe2_pb2.OperatorDef(type="GivenTensorIntFill" if integers else "GivenTensorFill", output=[name])
     op.arg.append(make_argument("shape", array.shape))
-    values = op.arg.add(name="values")
-    if integers:
-        values.ints.extend(array.ravel().tolist())
-    else:
-        values.MergeFromString(_packed(_FLOATS, np.ascontiguousarray(array, "<f4")))
-
-
-_FLOATS = caffe2_pb2.Argument.DESCRIPTOR.fields_by_name["floats"].number
-
-
-def _packed(number: int, content: np.ndarray) -> bytes:
-    """The wire form of a repeated field of fixed size: read at once, where a list would make an object of each."""
-    size, length = content.nbytes, bytearray([number << 3 | 2])
-    while size > 127:
-        length.append(size & 127 | 128)
-        size >>= 7
-    length.append(size)
-    return b"".join((length, content.reshape(-1).view(np.uint8)))
+    values = caffe2_pb2.Argument(name="values", ints=array.ravel().tolist() if integers else ())
+    parts = [values.SerializeToString()]
+    if not integers:
+        parts += nested(caffe2_pb2.Argument, "floats", memoryview(array.reshape(-1).view(np.uint8)))
+    return [op.SerializeToString(), *nested(caffe2_pb2.OperatorDef, "arg", *parts)]
 
 
 def predict_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
