@@ -15,6 +15,7 @@ import caffe2.ops  # noqa: F401  (registers every operator)
 from caffe2.opdef import EnforceNotMet, OpDef, lookup
 from caffe2.opdef.catalogue import Family, families
 from caffe2.opdef.document import sections
+from caffe2.opdef.glossary import prose
 from tests.sample import Sample, load_all, samples_of
 
 FOLDER = pathlib.Path(__file__).parent / "operators"
@@ -43,13 +44,18 @@ def page(family: Family, examples: bool = True) -> str:
 
 def entry(d: OpDef, examples: bool) -> str:
     """One operator."""
-    parts = [f"## {d.name}", f"    {d.header}", d.doc.replace("*", r"\*")]
-    for heading, lines in sections(d):
-        if heading == "Arguments":
-            parts.append("\n".join(["Arguments:", "", *(f"    {line}" for line in lines)]))
+    parts = [f"## {d.name}", f"    {d.header}", _escaped(prose(d))]
+    for heading, told in sections(d):
+        if any(e.term for e in told):
+            points = [f"* `{e.term}`{e.text and ': '}{_escaped(e.text)}" for e in told]
+            parts.append("\n".join([f"**{heading}**", "", *points]))
         else:
-            parts.append("\n".join(f"**{heading}**: {'; '.join(lines)}".splitlines()))
+            parts.append(f"**{heading}**: {_escaped('; '.join(e.text for e in told))}")
     return "\n\n".join([*parts, *(example(d) if examples else ())])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("*", r"\*")
 
 
 def example(d: OpDef) -> Iterator[str]:
@@ -57,7 +63,7 @@ def example(d: OpDef) -> Iterator[str]:
     for sample in sorted(filter(_shown, samples_of(d.name)), key=_size):
         workspace, op = sample.workspace(), sample.definition()
         try:
-            before = [f"{_name(d, k)} = {_text(workspace.fetch(name))}" for k, name in enumerate(op.input)]
+            before = [_text(_name(d, k), workspace.fetch(name)) for k, name in enumerate(op.input)]
             torch.manual_seed(0)
             workspace.run_operator_once(op)
         except EnforceNotMet:
@@ -65,7 +71,7 @@ def example(d: OpDef) -> Iterator[str]:
         if not all(_small(workspace.require(blob).value) for blob in op.output):
             continue
         names = _outputs(d, len(op.output))
-        after = [f"{name} = {_text(workspace.fetch(blob))}" for name, blob in zip(names, op.output)]
+        after = [_text(name, workspace.fetch(blob)) for name, blob in zip(names, op.output)]
         given = ", ".join(f"{key}={value!r}" for key, value in sample.args.items())
         lines = [*before, f"{d.name}({given})", *after]
         yield "\n".join([f"{EXAMPLE}:", "", *(f"    {line}" for text in lines for line in text.splitlines())])
@@ -95,10 +101,10 @@ def _outputs(d: OpDef, count: int) -> list[str]:
     return [names[k] if k < len(names) and not d.header.outputs.run else f"output {k}" for k in range(count)]
 
 
-def _text(value: object) -> str:
-    array = np.asarray(value)
-    shown = np.array2string(array, precision=3, suppress_small=True, separator=", ", max_line_width=100)
-    return f"{shown}  {array.dtype}{list(array.shape)}"
+def _text(name: str, value: object) -> str:
+    array, head = np.asarray(value), f"{name} = "
+    shown = np.array2string(array, precision=3, suppress_small=True, separator=", ", max_line_width=100, prefix=head)
+    return f"{head}{shown}  {array.dtype}{list(array.shape)}"
 
 
 def main() -> None:

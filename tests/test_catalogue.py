@@ -33,7 +33,7 @@ def test_every_operator_has_a_family():
 def test_every_argument_is_told(name):
     d = lookup(name)
     for a in d.args.values():
-        assert a.injected or argument(a) in document(d)
+        assert a.injected or argument(a) in document(d, width=1000)
 
 
 def test_commands(capsys, tmp_path):

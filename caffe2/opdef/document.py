@@ -2,64 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from caffe2.opdef.arguments import REQUIRED, Arg
+from caffe2.opdef.backward import Gradient
 from caffe2.opdef.definition import NONE, REFUSED, UNKNOWN, OpDef
 from caffe2.opdef.dtypes import BY_TORCH, GROUPS
+from caffe2.opdef.errors import EnforceNotMet
+from caffe2.opdef.glossary import meanings, prose
+from caffe2.opdef.header import Side
+from caffe2.proto import caffe2_pb2
 
-ALL = len(GROUPS["fixed"])
+FAMILIES = {
+    "index": "int32 or int64",
+    "fixed": "any number or bool",
+    "number": "any number",
+    "floating": "any floating-point type",
+    "integer": "any integer type",
+}
+"""Families of element types in words."""
 
 
-def document(d: OpDef) -> str:
-    """What a reader wants to know of one operator, as plain text."""
-    parts = [str(d.header), d.doc]
-    for heading, lines in sections(d):
-        one = len(lines) == 1 and heading != "Arguments"
-        parts.append(f"{heading}: {lines[0]}" if one else "\n".join([heading, *(f"  {line}" for line in lines)]))
+class Entry(NamedTuple):
+    """A line of a document: what it is about, which may be nothing, and what there is to say."""
+
+    term: str
+    text: str = ""
+
+
+def document(d: OpDef, width: int = 100) -> str:
+    """What a reader wants to know of one operator, as plain text in lines of at most `width` characters."""
+    parts = [str(d.header), *(_filled(paragraph, width) for paragraph in prose(d).split("\n\n"))]
+    for heading, entries in sections(d):
+        if len(entries) == 1 and not entries[0].term:
+            parts.append(textwrap.fill(f"{heading}: {entries[0].text}", width, subsequent_indent="  "))
+        else:
+            parts.append("\n".join([heading, *(_listed(entry, width) for entry in entries)]))
     return "\n\n".join(parts)
 
 
-def sections(d: OpDef) -> Iterator[tuple[str, list[str]]]:
-    """Headings, each with its lines, after the header and the prose; those with nothing to say are left out."""
+def sections(d: OpDef) -> Iterator[tuple[str, list[Entry]]]:
+    """Headings, each with its entries, after the header and the prose; those with nothing to say are left out."""
+    meaning = meanings(d)
     told = {
-        "Inputs": [*_blobs(d)],
-        "Arguments": [argument(a) for a in d.args.values() if not a.injected],
-        "In place": [_in_place(d)],
-        "Shapes": [_shapes(d)],
-        "Gradient": [_gradient(d)],
-        "Engines": [" ".join(sorted(d.engines | {k for k in d.kernels if k.isupper()}))],
-        "Differs from the original": [d.differs],
+        "Inputs": _inputs(d, meaning),
+        "Outputs": _outputs(d, meaning),
+        "Arguments": _arguments(d.args.values(), meaning),
+        **_of_engines(d),
+        "In place": [Entry("", _in_place(d))],
+        "Shapes": [Entry("", _shapes(d))],
+        "Gradient": [Entry("", line) for line in _gradient(d)],
+        "Engines": [Entry("", " ".join(sorted(d.engines | _engines(d))))],
+        "Differs from the original": [Entry("", d.differs)],
     }
-    for heading, lines in told.items():
-        if any(lines):
-            yield heading, lines
+    for heading, entries in told.items():
+        if any(any(entry) for entry in entries):
+            yield heading, entries
 
 
 def argument(a: Arg) -> str:
     """An argument with its type and default, as in `axis: int = 1`."""
     shown = a.type.__name__ if isinstance(a.type, type) else str(a.type).replace("typing.", "")
-    shown = shown.replace("caffe2.proto.caffe2_pb2.", "").replace(" | None", "")
+    shown = (
+        shown.replace("caffe2.proto.caffe2_pb2.", "").replace("torch.dtype | type", "DataType").replace(" | None", "")
+    )
     default = "" if a.default is REQUIRED or a.default is None else f" = {a.default!r}"
     return f"{a.name}: {shown}{default}" + (" (required)" if a.default is REQUIRED else "")
 
 
-def _blobs(d: OpDef) -> Iterator[str]:
-    """What the definition holds inputs to: their element types, and that they lie in host memory."""
-    for slot in d.header.inputs:
-        kinds, host = d.types.get(slot.name), slot.name in d.host
-        names = " ".join(sorted(_kind(kind) for kind in kinds or ()))
-        if kinds and len(kinds) >= ALL:
-            names = "any number"
-        if names or host:
-            yield f"{slot.name}: {names or 'any type'}{', in host memory' if host else ''}"
-    for slot in d.header.outputs:
-        if slot.name in d.host and slot.name not in d.header.inputs.names:
-            yield f"{slot.name} (output): in host memory"
+def _arguments(args: object, meaning: dict[str, str]) -> list[Entry]:
+    """The arguments in their order; those that share a meaning stand together."""
+    found: dict[str, list[str]] = {}
+    for a in args:
+        if not a.injected:
+            found.setdefault(meaning.get(a.name) or f"\0{a.name}", []).append(argument(a))
+    return [Entry(", ".join(told), "" if text[0] == "\0" else text) for text, told in found.items()]
 
 
-def _kind(kind: object) -> str:
-    return BY_TORCH[kind].name.lower() if kind in BY_TORCH else str(kind).removeprefix("torch.")
+def _engines(d: OpDef) -> set[str]:
+    return {name for name in d.kernels if name.isupper()}
+
+
+def _of_engines(d: OpDef) -> dict[str, list[Entry]]:
+    """The arguments that only some engines take, under the names of these engines."""
+    bodies: dict[Callable, list[str]] = {}
+    for name in sorted(_engines(d)):
+        bodies.setdefault(d.kernels[name], []).append(name)
+    return {
+        f"Arguments with engine {' '.join(names)}": _arguments(
+            [a for a in d.declared(body).values() if a.name not in d.args], meanings(d, body)
+        )
+        for body, names in bodies.items()
+    }
+
+
+def _inputs(d: OpDef, meaning: dict[str, str]) -> list[Entry]:
+    told = {}
+    for name in _names(d.header.inputs):
+        held = "; ".join(filter(None, (_kinds(d, name), "in host memory" if name in d.host else "")))
+        text = meaning.get(name, "")
+        told[name] = f"{text} ({held})" if text and held else text or held
+    return _together(told)
+
+
+def _outputs(d: OpDef, meaning: dict[str, str]) -> list[Entry]:
+    told = {}
+    for name in _names(d.header.outputs):
+        if name not in d.header.inputs.names:
+            told[name] = " ".join(filter(None, (meaning.get(name), "(in host memory)" if name in d.host else "")))
+    return _together(told)
+
+
+def _together(told: dict[str, str]) -> list[Entry]:
+    """Names with what is said of them; those of which the same is said stand together."""
+    terms: dict[str, list[str]] = {}
+    for name, text in told.items():
+        terms.setdefault(text, []).append(name)
+    return [Entry(", ".join(names), text) for text, names in terms.items() if text]
+
+
+def _names(side: Side) -> list[str]:
+    return [name for slot in side for name in slot.members or (slot.name,)]
+
+
+def _kinds(d: OpDef, name: str) -> str:
+    """The element types that an input is held to."""
+    kinds, told = set(d.types.get(name) or ()), []
+    for group, words in FAMILIES.items():
+        if kinds == GROUPS[group] or len(GROUPS[group]) > 2 and kinds >= GROUPS[group]:
+            told.append(words)
+            kinds -= GROUPS[group]
+    return ", ".join(told + sorted(BY_TORCH[k].name.lower() if k in BY_TORCH else str(k)[6:] for k in kinds))
 
 
 def _in_place(d: OpDef) -> str:
@@ -76,11 +151,46 @@ def _shapes(d: OpDef) -> str:
     return f"as {' and '.join(d.like)}" if d.like else ""
 
 
-def _gradient(d: OpDef) -> str:
+def _gradient(d: OpDef) -> list[str]:
+    if d.gradient is None:
+        return ["not defined: to ask for one is an error"]
     if d.gradient is REFUSED:
-        return "refused"
+        return ["refused: to ask for one is an error"]
     if d.gradient is NONE:
-        return "none: gradients stop here"
-    if isinstance(d.gradient, str):
-        return d.gradient
-    return "" if d.gradient is None else "made by a function of the operator"
+        return ["none: gradients stop here"]
+    return [d.gradient] if isinstance(d.gradient, str) else _made(d) or ["made by a function of the operator"]
+
+
+def _made(d: OpDef) -> list[str]:
+    """The operators that a gradient function makes for an operator with every input and no argument."""
+    ins, outs = _names(d.header.inputs), _names(d.header.outputs)
+    op = caffe2_pb2.OperatorDef(type=d.name, input=ins, output=outs)
+    g = Gradient(d, op, [f"d{name}" for name in outs])
+    try:
+        d.gradient(g)
+    except (EnforceNotMet, LookupError, TypeError, ValueError):
+        return []
+    shown = {f"{name}_grad": f"d{name}" for name in ins}
+    sides = [
+        (made.type, *(" ".join(shown.get(b, b) for b in side) for side in (made.input, made.output))) for made in g.ops
+    ]
+    return [f"{kind}: {left} -> {right}" for kind, left, right in sides]
+
+
+def _filled(paragraph: str, width: int) -> str:
+    """A paragraph in lines of the width; one with indented lines or points keeps its own."""
+    lines = paragraph.splitlines()
+    if len(paragraph) <= width or any(line[:1] in " *|" for line in lines):
+        return paragraph
+    return textwrap.fill(" ".join(lines), width, break_on_hyphens=False)
+
+
+def _listed(entry: Entry, width: int) -> str:
+    """An entry in the list under a heading: the text beside its term, or below where both do not fit a line."""
+    term, text = entry
+    whole = f"  {term}: {text}" if term and text and ": " not in term else f"  {term or text}"
+    if ": " not in term and (len(whole) <= width or len(term) < 24):
+        return textwrap.fill(whole, width, subsequent_indent="      ", break_on_hyphens=False)
+    head = textwrap.fill(term, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    body = textwrap.fill(text, width, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False)
+    return head + ("\n" + body if body else "")

@@ -1,0 +1,77 @@
+"""What the names of an operator's blobs and arguments mean: the lines `name: meaning` of docstrings.
+
+An operator's own docstring is asked first, then those of its body's classes, then, for FooGradient, that of Foo, then
+those of the modules: its own, the package around it, and so on up to caffe2.ops. What a family shares is said once:
+
+    kernel, kernels: size of the window.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+
+from caffe2.opdef.definition import OpDef, registry
+from caffe2.opdef.header import Slot
+
+_WORD = r"[A-Za-z_][\w./-]*"
+_HEAD = rf"{_WORD}(?:(?:, | and ){_WORD})*: "
+_ENTRY = re.compile(rf"^({_HEAD})(\S.*(?:(?:\n +|(?<!\.)\n(?!{_HEAD}))\S.*)*)\n?", re.MULTILINE)
+"""An entry goes on in indented lines, and to the end of its sentence."""
+
+
+def glossary(text: str) -> dict[str, str]:
+    """The entries of a docstring."""
+    return {name: _joined(meaning) for names, meaning in _ENTRY.findall(text) for name in _names(names)}
+
+
+def meanings(d: OpDef, body: Callable | None = None) -> dict[str, str]:
+    """The meaning of every blob and argument of an operator, or of a twin of its body, that is written anywhere."""
+    wanted = [*blobs(d), *d.declared(body)]
+    found: dict[str, str] = {}
+    for text in _scopes(d, body or d.body):
+        entries = glossary(text)
+        found.update({name: entries[name] for name in wanted if name in entries and name not in found})
+    for name in wanted:
+        if name[0] == "d" and name not in found and name in blobs(d):
+            found[name] = f"the gradient of {name[1:]}"
+    return found
+
+
+def prose(d: OpDef) -> str:
+    """The docstring of an operator without the entries on its names."""
+    known = {*blobs(d), *d.args, *(name for args in d.twins.values() for name in args)}
+    kept = _ENTRY.sub(lambda m: "" if known.issuperset(_names(m[1])) else m[0], d.doc + "\n")
+    return re.sub(r"\n{3,}", "\n\n", kept).strip()
+
+
+def blobs(d: OpDef) -> list[str]:
+    """The names of the inputs and outputs, each once."""
+    return [*dict.fromkeys(name for side in (d.header.inputs, d.header.outputs) for s in side for name in _members(s))]
+
+
+def _members(slot: Slot) -> tuple[str, ...]:
+    return slot.members or (slot.name,)
+
+
+def _names(heads: str) -> list[str]:
+    return re.split(", | and ", heads.removesuffix(": "))
+
+
+def _joined(meaning: str) -> str:
+    return " ".join(meaning.split())
+
+
+def _scopes(d: OpDef, body: Callable) -> Iterator[str]:
+    yield d.doc
+    for cls in body.__mro__[:-1] if inspect.isclass(body) else ():
+        yield inspect.cleandoc(cls.__doc__ or "")
+    forward = registry.get(d.name.removesuffix("Gradient"))
+    if forward is not None and forward is not d:
+        yield forward.doc
+    module = body.__module__
+    while module:
+        yield inspect.getdoc(sys.modules[module]) or ""
+        module = module.rpartition(".")[0]
