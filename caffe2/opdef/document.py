@@ -101,9 +101,9 @@ def _of_engines(d: OpDef) -> dict[str, list[Entry]]:
 def _inputs(d: OpDef, meaning: dict[str, str]) -> list[Entry]:
     told = {}
     for name in _names(d.header.inputs):
-        held = "; ".join(filter(None, (_kinds(d, name), "in host memory" if name in d.host else "")))
+        held = ", ".join(filter(None, (_kinds(d, name), "in host memory" if name in d.host else "")))
         text = meaning.get(name, "")
-        told[name] = f"{text} ({held})" if text and held else text or held
+        told[name] = "; ".join(filter(None, (held, text)))
     return _together(told)
 
 
@@ -111,7 +111,7 @@ def _outputs(d: OpDef, meaning: dict[str, str]) -> list[Entry]:
     told = {}
     for name in _names(d.header.outputs):
         if name not in d.header.inputs.names:
-            told[name] = " ".join(filter(None, (meaning.get(name), "(in host memory)" if name in d.host else "")))
+            told[name] = "; ".join(filter(None, ("in host memory" if name in d.host else "", meaning.get(name))))
     return _together(told)
 
 

@@ -34,8 +34,9 @@ def meanings(d: OpDef, body: Callable | None = None) -> dict[str, str]:
     for text in _scopes(d, body or d.body):
         entries = glossary(text)
         found.update({name: entries[name] for name in wanted if name in entries and name not in found})
-    for name in wanted:
-        if name[0] == "d" and name not in found and name in blobs(d):
+    forward = registry.get(d.name.removesuffix("Gradient"), d)
+    for name in blobs(d):
+        if name[0] == "d" and name not in found and name[1:] in (*blobs(d), *blobs(forward)):
             found[name] = f"the gradient of {name[1:]}"
     return found
 

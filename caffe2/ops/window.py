@@ -14,6 +14,9 @@ from caffe2.opdef import EnforceNotMet, Op
 Axes = tuple[int, ...]
 """One number for each spatial axis."""
 
+AXES = {"1D": " along one spatial axis", "2D": " along two spatial axes", "3D": " along three spatial axes"}
+"""What the end of an operator's name says of its windows."""
+
 EXPLICIT, VALID, SAME, CAFFE_POOLING = range(4)
 """Values of the argument legacy_pad: caffe2.LegacyPadding."""
 
@@ -62,13 +65,20 @@ class Frame(NamedTuple):
 class Window(Op):
     """Base of operators that slide a window over the spatial axes of a batch of images.
 
-    kernel, kernel_h and kernel_w, kernels: the window's size; of both axes, of each, or of any number of axes.
-    stride, dilation: steps between windows and between the elements of one, given in the same three ways; 1.
-    pad, pad_t pad_l pad_b pad_r, pads: padding; of all sides, of each, or first of all heads and then of all tails.
-    legacy_pad: 1 (VALID) pads nothing, 2 (SAME) so that a stride of s divides the size by s rounding up,
-        3 as Caffe pools: like `pad`, with a larger tail for a last, partial window.
-    global_pooling: the window is the image.
-    order: NCHW (channels before the spatial axes) or NHWC (after them).
+    kernel, kernel_h, kernel_w, kernels: the size of the window: kernel for both axes of an image, kernel_h with
+        kernel_w for each, or kernels, one number for every spatial axis; required without global_pooling.
+    stride, stride_h, stride_w, strides: how far apart neighbouring windows are, in elements of X, given like the
+        kernel; 1 by default.
+    dilation, dilation_h, dilation_w, dilations: how far apart neighbouring elements of a window are, given like the
+        kernel; 1 by default.
+    pad, pad_t, pad_l, pad_b, pad_r, pads: how many elements are added around the image: pad at all four sides, all of
+        pad_t, pad_l, pad_b, pad_r (top, left, bottom, right) at each, or pads, before each spatial axis and then behind
+        each; 0 by default.
+    legacy_pad: 0: the padding is as given; 1 (VALID): none; 2 (SAME): such that H' = ceil(H / stride), the larger half
+        behind; 3: as Caffe pools, the padding given and behind it as much as a last, partial window needs.
+    global_pooling: the window is the whole image, whatever its size; kernel, stride, dilation and padding are not
+        given.
+    order: NCHW: channels before the spatial axes; NHWC: after them.
     """
 
     kernel: int | None = None

@@ -11,7 +11,7 @@ from torch import Tensor
 from caffe2.opdef import EnforceNotMet, OutputCount, op
 from caffe2.ops import demand
 from caffe2.ops.conv.conv import Convolving, filter_gradient, gradient_mask
-from caffe2.ops.window import Frame, Window
+from caffe2.ops.window import AXES, Frame, Window
 
 
 class Columns(Window):
@@ -25,9 +25,13 @@ class Columns(Window):
 
 @op("Im2Col: X -> Y", gradient="Col2Im: dY X -> dX", types="X: float")
 class Im2Col(Columns):
-    """The elements of every window of X, N C H W, as the channels of one pixel: Y is N C kH kW H' W'.
+    """The elements of every window of X as the channels of one pixel of Y.
 
-    The order NHWC has N H W C and N H' W' kH kW C. The arguments are those of every sliding window.
+    Y[n, (c * kH + i) * kW + j, y, x] = X[n, c, y * stride_h + i * dilation_h - pad_t, x * stride_w + j * dilation_w -
+    pad_l], where X counts as 0 outside the image; in the order NHWC the channel of Y is (i * kW + j) * C + c.
+
+    X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+    Y: (N, C * kH * kW, H', W'), or (N, H', W', kH * kW * C) in the order NHWC, H' and W' as in Conv.
     """
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -45,7 +49,12 @@ class Im2Col(Columns):
 
 @op("Col2Im: Y X -> Z", gradient="Im2Col: dZ -> dY", types="Y: float")
 class Col2Im(Columns):
-    """The transpose of Im2Col: each element of Z, of the shape of X, is the sum of its copies in Y."""
+    """The transpose of Im2Col: each element of Z is the sum of its copies in Y.
+
+    Y: what Im2Col makes of a blob of the shape of X.
+    X: (N, C, H, W), or (N, H, W, C) in the order NHWC; only its shape matters.
+    Z: of the shape of X.
+    """
 
     def __call__(self, y: Tensor, x: Tensor) -> Tensor:
         x, frame = self.image(x)
@@ -99,10 +108,17 @@ class Local(Convolving):
         return columns.permute(3, 1, 0, 2, 4).flatten(3)
 
 
-LC_DOC = """The cross-correlation of X{axes} with filters of which every window has its own, plus bias.
+LC_DOC = """A locally connected layer{axes}: a convolution whose every window has filters and biases of its own.
 
-X is N C H W, filter H' W' M C/group kH kW, bias H' W' M and Y N M H' W'; in the order NHWC they are N H W C,
-H' W' M kH kW C, H' W' M and N H' W' M. Other numbers of axes likewise. The arguments are those of a convolution.
+Y[n, m, y, x] = bias[y, x, m] + sum over c, i, j of filter[y, x, m, c, i, j] * X[n, c, y * stride_h + i * dilation_h -
+pad_t, x * stride_w + j * dilation_w - pad_l], where X counts as 0 outside the image. With another number of spatial
+axes likewise.
+
+X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+filter: (H', W', M, C / group, kH, kW), or (H', W', M, kH, kW, C) in the order NHWC.
+bias: (H', W', M); none is 0.
+Y: (N, M, H', W'), or (N, H', W', M) in the order NHWC, H' and W' as in Conv.
+group: how many groups the channels fall into, each convolved by itself; 1 in the order NHWC.
 """
 
 
@@ -119,7 +135,11 @@ class LocallyConnected(Local):
 
 
 class LocallyConnectedGradient(Local):
-    """The gradients of a locally connected layer: of filter, of bias unless no_bias, and of X where it is asked for."""
+    """The gradients of a locally connected layer: of filter, of bias unless no_bias, and of X where it is asked for.
+
+    no_bias: there is no output dbias.
+    dX: the gradient of X; left out, it is not computed.
+    """
 
     outputs: OutputCount
     no_bias: bool = False
@@ -157,7 +177,7 @@ class LocallyConnectedGradient(Local):
 
 
 for _name in ("LC", "LC1D", "LC2D", "LC3D"):
-    _axes = f" along {_name[2]} axes" if _name[2:] else ""
+    _axes = AXES.get(_name[2:], "")
     op(
         f"{_name}: X filter bias? -> Y",
         gradient=filter_gradient,

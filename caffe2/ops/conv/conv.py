@@ -6,18 +6,25 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, OutputCount, op
-from caffe2.ops.window import Frame, Window
+from caffe2.ops.window import AXES, Frame, Window
 
 ENGINES = "CUDNN MIOPEN MKLDNN EIGEN NNPACK DEPTHWISE_3x3 CHANNELWISE_3D BLOCK SHARED_COL"
 DOC = """The cross-correlation of X with filter{axes}, plus bias.
 
-Y[n, m, y, x] = bias[m] + sum over c, i, j of X[n, c, y * stride + i * dilation - pad, ...] * filter[m, c, i, j].
-X is N C H W, filter M C/group kH kW, bias M, Y N M H' W', H' = (H + pads - dilation * (kH - 1) - 1) // stride + 1;
-in the order NHWC they are N H W C, M kH kW C/group and N H' W' M. Other numbers of axes likewise.
+Y[n, m, y, x] = bias[m] + sum over c, i, j of filter[m, c, i, j] * X[n, c, y * stride_h + i * dilation_h - pad_t,
+x * stride_w + j * dilation_w - pad_l], where X counts as 0 outside the image. With another number of spatial axes
+likewise.
 
-group: input and output channels fall into so many groups, each convolved by itself.
-no_gradient_to_input: leaves the gradient of X out.
-The other arguments are those of every sliding window: kernel(s), stride(s), dilation(s), pad(s), legacy_pad, order.
+X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+filter: (M, C / group, kH, kW), or (M, kH, kW, C / group) in the order NHWC.
+bias: (M); none is 0.
+Y: (N, M, H', W'), or (N, H', W', M) in the order NHWC, with
+    H' = (H + pad_t + pad_b - dilation_h * (kH - 1) - 1) // stride_h + 1, and W' likewise.
+group: how many groups the channels fall into: the first M / group output channels see only the first C / group input
+    channels, and so on.
+
+With no_gradient_to_input=1 the gradient of X is not computed. Engines of vendors compute the same here, and arguments
+that tune them, such as ws_nbytes_limit, exhaustive_search and algo, are accepted and ignored.
 """
 NAMES = ("Conv", "Conv1D", "Conv2D", "Conv3D")
 
@@ -62,7 +69,11 @@ class Conv(Convolving):
 
 
 class ConvGradient(Convolving):
-    """The gradients of a convolution: of filter, of bias unless no_bias, and of X where it is asked for."""
+    """The gradients of a convolution: of filter, of bias unless no_bias, and of X where it is asked for.
+
+    no_bias: there is no output dbias.
+    dX: the gradient of X; left out, it is not computed.
+    """
 
     outputs: OutputCount
     no_bias: bool = False
@@ -114,7 +125,7 @@ def filter_gradient(g: Gradient) -> Gradient:
 
 
 for _name in NAMES:
-    _axes = f" along {_name[4]} axes" if _name[4:] else ""
+    _axes = AXES.get(_name[4:], "")
     _types = "X filter: floating"
     op(
         f"{_name}: X filter bias? -> Y",
@@ -133,7 +144,14 @@ for _name in NAMES:
 
 @op("ConvRelu: X filter bias? -> Y", types="X filter bias: floating", engines=ENGINES)
 class ConvRelu(Conv):
-    """The positive part of a convolution: Y = max(Conv(X, filter, bias), 0), with the arguments of Conv."""
+    """The positive part of a convolution: Y = max(Conv(X, filter, bias), 0).
+
+    X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+    filter: (M, C / group, kH, kW), or (M, kH, kW, C / group) in the order NHWC.
+    bias: (M); none is 0.
+    Y: (N, M, H', W'), or (N, H', W', M) in the order NHWC.
+    group: how many groups the channels fall into, as in Conv.
+    """
 
     def __call__(self, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
         return super().__call__(x, w, b).relu_()

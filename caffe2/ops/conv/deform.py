@@ -102,14 +102,20 @@ def _gradient(g: Gradient) -> Gradient:
     differs="it runs on every device, not on CUDA alone",
 )
 class DeformConv(Deforming):
-    """Convolution whose windows take their elements where offset moves them to, bilinearly between pixels.
+    """Deformable convolution: each element of each window samples X where offset moves it, bilinearly between pixels.
 
-    Element (i, j) of the window at (y, x) samples X at (y * stride + i * dilation - pad + its row offset, likewise the
-    column), and 0 outside the image. X is N C H W, filter M C/group kH kW, bias M, Y N M H' W', and offset
-    N 2*D*kH*kW H' W' holds row and column offset of each element in turn, for each of D deformable groups of channels.
-    The arguments are those of a convolution. Dai and others, 2017.
+    Element (i, j) of the window at (y, x) samples X at the row y * stride_h + i * dilation_h - pad_t + its row offset
+    and at the column x * stride_w + j * dilation_w - pad_l + its column offset, 0 outside the image; the rest is as in
+    Conv. Dai et al., Deformable Convolutional Networks, 2017.
 
-    deformable_group: D.
+    X: (N, C, H, W); the order must be NCHW.
+    offset: (N, 2 * deformable_group * kH * kW, H', W'): for each group of channels and each element of the window in
+        turn its row offset and its column offset, in pixels.
+    filter: (M, C / group, kH, kW).
+    bias: (M); none is 0.
+    Y: (N, M, H', W') with H' = (H + pad_t + pad_b - dilation_h * (kH - 1) - 1) // stride_h + 1, and W' likewise.
+    group: how many groups the channels fall into, each convolved by itself.
+    deformable_group: how many groups the input channels fall into, each with offsets of its own.
     """
 
     def __call__(self, x: Tensor, offset: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
@@ -125,7 +131,11 @@ class DeformConv(Deforming):
     engines="CUDNN MKLDNN",
 )
 class DeformConvGradient(Deforming):
-    """The gradients of a deformable convolution: offset, filter, bias unless no_bias, and X where it is asked for."""
+    """The gradients of a deformable convolution: offset, filter, bias unless no_bias, and X where it is asked for.
+
+    no_bias: there is no output dbias.
+    dX: the gradient of X; left out, it is not computed.
+    """
 
     outputs: OutputCount
     no_bias: bool = False

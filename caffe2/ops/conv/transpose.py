@@ -14,7 +14,9 @@ from caffe2.ops.window import CAFFE_POOLING, Axes
 class Transposing(Convolving):
     """What transposed convolution and its gradient settle alike.
 
-    adj, adj_h and adj_w, adjs: rows and columns added at the tail, at most as many as the stride.
+    adj, adj_h, adj_w, adjs: how many rows and columns Y has more, below and at the right, given like the kernel; at
+        most the stride; 0 by default.
+    dilation, dilation_h, dilation_w, dilations: accepted and ignored.
     """
 
     adj: int | None = None
@@ -69,14 +71,17 @@ class Transposing(Convolving):
 class ConvTranspose(Transposing):
     """The transpose of the cross-correlation with filter as a linear map of images, plus bias.
 
-    Y[n, m, y, x] = bias[m] + sum of X[n, c, h, w] * filter[c, m, i, j] over y = h * stride + i - pad_t, x likewise.
-    X is N C H W, filter C M/group kH kW, bias M, Y N M H' W' with H' = (H - 1) * stride + kH + adj - pad_t - pad_b;
-    in the order NHWC they are N H W C, C kH kW M/group and N H' W' M.
+    Y[n, m, y, x] = bias[m] + sum of X[n, c, h, w] * filter[c, m, i, j] over all c, h, w, i, j with
+    y = h * stride_h + i - pad_t and x = w * stride_w + j - pad_l. With no_gradient_to_input=1 the gradient of X is not
+    computed.
 
-    adj, adj_h and adj_w, adjs: rows and columns added at the tail, at most as many as the stride.
-    group: input and output channels fall into so many groups, each convolved by itself.
-    no_gradient_to_input: leaves the gradient of X out.
-    The other arguments are those of every sliding window; dilation is ignored.
+    X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+    filter: (C, M / group, kH, kW), or (C, kH, kW, M / group) in the order NHWC.
+    bias: (M); none is 0.
+    Y: (N, M, H', W'), or (N, H', W', M) in the order NHWC, with H' = (H - 1) * stride_h + kH + adj_h - pad_t - pad_b,
+        and W' likewise.
+    group: how many groups the channels fall into: the first C / group input channels reach only the first M / group
+        output channels, and so on.
     """
 
     def __call__(self, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
@@ -89,7 +94,11 @@ class ConvTranspose(Transposing):
 
 @op("ConvTransposeGradient: X filter dY -> dfilter dbias? dX?", types="X filter dY: floating", engines=ENGINES)
 class ConvTransposeGradient(Transposing):
-    """The gradients of a transposed convolution: of filter, of bias unless no_bias, and of X where it is asked for."""
+    """The gradients of a transposed convolution: of filter, of bias unless no_bias, and of X where it is asked for.
+
+    no_bias: there is no output dbias.
+    dX: the gradient of X; left out, it is not computed.
+    """
 
     outputs: OutputCount
     no_bias: bool = False

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from caffe2.opdef import kernel, op
 from caffe2.ops.pool.max_pool import fused
-from caffe2.ops.pool.pooling import ARGUMENTS, NAMES, Pooling, own, reduced, spread
-from caffe2.ops.window import Axes, Frame
+from caffe2.ops.pool.pooling import NAMES, Pooling, own, reduced, spread
+from caffe2.ops.window import AXES, Axes, Frame
 
 FUSED = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 BACKWARD = {2: torch.ops.aten.avg_pool2d_backward, 3: torch.ops.aten.avg_pool3d_backward}
@@ -52,7 +52,10 @@ class AveragePool(Averaging):
 
 
 class AveragePoolGradient(Averaging):
-    """dX = sum over the windows that an element is in of dY over the number of elements that the window counts."""
+    """dX at an element is the sum, over the windows that it lies in, of dY / n, n the elements that the window counts.
+
+    Y: of the shape of dY; its values do not matter.
+    """
 
     def __call__(self, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
         if self.global_pooling:
@@ -88,19 +91,22 @@ class FusedAveragePoolGradient(AveragePoolGradient):
         return dx.movedim(1, -1).contiguous() if self.last else dx
 
 
-DOC = """The mean of every window{axes}: Y[n, c, i, j] = mean of X[n, c, i * stride + h - pad, j * stride + w - pad].
+DOC = """The mean of every window{axes}.
 
-count_include_pad: padding counts as zeros; otherwise the mean is over the elements of the image alone.
+Y[n, c, y, x] = mean over i, j of X[n, c, y * stride_h + i - pad_t, x * stride_w + j - pad_l]. Padding must be smaller
+than the kernel.
+
+count_include_pad: the padding counts as zeros; otherwise the mean is over those elements of the window that lie in the
+    image.
 """
 
 for _name in NAMES:
-    _doc = DOC.format(axes=_name and f" along {_name[0]} axes")
     op(
         f"AveragePool{_name}: X -> Y",
         gradient=f"AveragePool{_name}Gradient: X Y dY -> dX",
         types="X: floating",
         engines="CUDNN MIOPEN MKLDNN",
-        doc=_doc + ARGUMENTS.format(padding="adds nothing"),
+        doc=DOC.format(axes=AXES.get(_name, "")),
     )(AveragePool)
     op(
         f"AveragePool{_name}Gradient: X Y dY -> dX",

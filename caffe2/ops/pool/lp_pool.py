@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import op
-from caffe2.ops.pool.pooling import ARGUMENTS, Pooling, own, reduced, spread
-
-DOC = "The p-norm of every window: Y = (sum of |x|^p over the window)^(1/p).\n\np: the order of the norm.\n"
+from caffe2.ops.pool.pooling import Pooling, own, reduced, spread
 
 
 @op(
@@ -16,9 +14,15 @@ DOC = "The p-norm of every window: Y = (sum of |x|^p over the window)^(1/p).\n\n
     gradient="LpPoolGradient: X Y dY -> dX",
     types="X: floating",
     engines="CUDNN",
-    doc=DOC + ARGUMENTS.format(padding="adds nothing"),
 )
 class LpPool(Pooling):
+    """The p-norm of every window: Y = (sum over the window of |X|^p)^(1 / p).
+
+    The padding counts as zeros and must be smaller than the kernel.
+
+    p: the order of the norm.
+    """
+
     p: float = 2.0
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -30,7 +34,11 @@ class LpPool(Pooling):
 
 @op("LpPoolGradient: X Y dY -> dX", types="X Y dY: floating", engines="CUDNN")
 class LpPoolGradient(Pooling):
-    """dX = sign(x) |x|^(p - 1) times the sum of dY / Y^(p - 1) over the windows that x is in, where Y is not 0."""
+    """dX = sign(X) |X|^(p - 1) * sum of dY / Y^(p - 1) over the windows that an element lies in, where Y is not 0.
+
+    Y: the norms, as LpPool gave them.
+    p: the order of the norm.
+    """
 
     p: float = 2.0
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from caffe2.opdef import kernel, op
 from caffe2.ops.native import Kernel
-from caffe2.ops.pool.pooling import ARGUMENTS, NAMES, Pooling, own, reduced
-from caffe2.ops.window import Frame, steps
+from caffe2.ops.pool.pooling import NAMES, Pooling, own, reduced
+from caffe2.ops.window import AXES, Frame, steps
 
 FORWARD = Kernel("pool", "max_pool", "pp qq qqqq qqqq qq")
 COMPILED = Kernel("pool", "max_pool_gradient", "pppp qq qqqq qqqq qq")
@@ -36,11 +36,13 @@ class MaxPool(Pooling):
 
 
 class MaxPoolGradient(Pooling):
-    """dX = sum over the windows that an element is in of dY where the element equals Y: all of equal maxima count.
+    """dX at an element is the sum of dY over the windows whose maximum Y it equals; equal maxima all count.
 
-    An element equals its window's maximum just when it equals that of its row, and that one the window's: the sum goes
-    back axis by axis.
+    Y: the maxima, as MaxPool gave them.
     """
+
+    # An element equals its window's maximum just when it equals that of its row, and that one the window's: the sum
+    # goes back axis by axis.
 
     def __call__(self, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
         if self.global_pooling:
@@ -109,7 +111,11 @@ def fused(frame: Frame) -> bool:
     return frame.even and all(2 * p <= k for p, k in zip(frame.head, frame.kernel))
 
 
-DOC = "The maximum of every window{axes}: Y[n, c, i, j] = max of X[n, c, i * stride + h - pad, j * stride + w - pad].\n"
+DOC = """The maximum of every window{axes}.
+
+Y[n, c, y, x] = max over i, j of X[n, c, y * stride_h + i - pad_t, x * stride_w + j - pad_l]. The padding never is the
+maximum and must be smaller than the kernel.
+"""
 DIFFERS = "on CUDA the first of equal maxima takes the whole gradient, as cuDNN has it; on the CPU every one does"
 
 for _name in NAMES:
@@ -118,7 +124,7 @@ for _name in NAMES:
         gradient=f"MaxPool{_name}Gradient: X Y dY -> dX",
         types="X: floating",
         engines="CUDNN MIOPEN MKLDNN",
-        doc=DOC.format(axes=_name and f" along {_name[0]} axes") + ARGUMENTS.format(padding="never is the maximum"),
+        doc=DOC.format(axes=AXES.get(_name, "")),
     )(MaxPool)
     op(
         f"MaxPool{_name}Gradient: X Y dY -> dX",

@@ -11,16 +11,16 @@ from torch import Tensor
 from caffe2.opdef import EnforceNotMet
 from caffe2.ops.window import Axes, Frame, Window, steps
 
-ARGUMENTS = """
-X is N C H W (order NHWC: N H W C), Y the same with one element a window; other numbers of axes likewise.
-The arguments are those of every sliding window: kernel(s), stride(s), pad(s), legacy_pad, global_pooling, order.
-Padding, smaller than the kernel, {padding}.
-"""
 NAMES = ("", "1D", "2D", "3D")
 
 
 class Pooling(Window):
-    """Base of poolings, whose windows know no dilation and reach into the image."""
+    """Base of poolings, whose windows know no dilation and reach into the image.
+
+    X: (N, C, H, W), or (N, H, W, C) in the order NHWC; another number of spatial axes likewise.
+    Y: (N, C, H', W'), or (N, H', W', C), with H' = (H + pad_t + pad_b - kH) // stride_h + 1, and W' likewise.
+    dilation, dilation_h, dilation_w, dilations: 1, if given at all.
+    """
 
     def bind(self, site: object) -> None:
         super().bind(site)

@@ -40,12 +40,21 @@ def roi_pool(
     order: str = "NCHW",
     is_test: bool = False,
 ) -> tuple[Tensor, ...]:
-    """The maximum of X in each cell of a grid of pooled_h by pooled_w laid over each region of interest.
+    """Region of interest pooling: the maximum of X in each cell of a grid laid over each region of an image.
 
-    X is N C H W; rois R 5 holds rows (image, x1, y1, x2, y2), rounded after multiplication by spatial_scale, both
-    corners included. Y is R C pooled_h pooled_w, 0 where a cell is empty. argmaxes (int32, of Y's shape) holds the
-    position h * W + w of the first maximum, -1 where a cell is empty; with is_test it is left out.
-    Girshick, Fast R-CNN, 2015.
+    Cell (i, j) of a region of h by w pixels spans its rows floor(i * h / pooled_h) to ceil((i + 1) * h / pooled_h) - 1,
+    its columns likewise, as far as they lie in the image. Girshick, Fast R-CNN, 2015.
+
+    X: (N, C, H, W).
+    rois: (R, 5): rows (image, x1, y1, x2, y2); the corners are multiplied by spatial_scale and rounded to pixels, and
+        both belong to the region.
+    Y: (R, C, pooled_h, pooled_w); 0 where a cell is empty.
+    argmaxes: of the shape of Y, int32: the position h * W + w of the first maximum in its channel of X, -1 where a cell
+        is empty. Left out with is_test, required without.
+    pooled_h, pooled_w: how many rows and columns of cells the grid has.
+    spatial_scale: pixels of X for one unit of the coordinates in rois: 1 / 16 after layers of total stride 16.
+    order: must be NCHW.
+    is_test: there is no output argmaxes, and no gradient.
     """
     demand.rank(x, 4, "X")
     if order != "NCHW" or rois.dim() != 2 or rois.shape[1] != 5:
@@ -78,7 +87,12 @@ op("RoIPoolF: X rois -> Y argmaxes", gradient="RoIPoolFGradient: X rois argmaxes
 def roi_pool_gradient(
     x: Tensor, rois: Tensor, argmaxes: Tensor, dy: Tensor, *, pooled_h: int = 1, pooled_w: int = 1
 ) -> Tensor:
-    """dX is the sum of the elements of dY whose argmaxes point at each element of X; empty cells give nothing."""
+    """dX at an element is the sum of the elements of dY whose argmaxes point at it; empty cells give nothing.
+
+    X: (N, C, H, W); only its shape matters.
+    rois, argmaxes: as in RoIPool.
+    pooled_h, pooled_w: as in RoIPool.
+    """
     image = rois[:, 0].long()
     demand.in_range(image, x.shape[0], "the first column of rois")
     planes, size = x.shape[1], x.shape[2] * x.shape[3]

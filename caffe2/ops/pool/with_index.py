@@ -18,10 +18,11 @@ from caffe2.ops.pool.pooling import Pooling
     differs="it runs on every device, not on CUDA alone",
 )
 class MaxPoolWithIndex(Pooling):
-    """The maximum of every window of images N C H W, and for each the position h * W + w of the first that equals it.
+    """The maximum of every window of images, and where each maximum lies.
 
-    Index is int32, with one element for each of Y in one dimension.
-    The arguments are those of every sliding window; the order is NCHW.
+    X: (N, C, H, W); the order must be NCHW.
+    Index: one int32 for each element of Y, in one dimension: the position h * W + w, in its channel of X, of the first
+        element of the window that equals the maximum.
     """
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,7 +39,10 @@ class MaxPoolWithIndex(Pooling):
 
 @op("MaxPoolWithIndexGradient: X dY Index -> dX", types="X dY: floating, Index: int32")
 def max_pool_with_index_gradient(x: Tensor, dy: Tensor, index: Tensor) -> Tensor:
-    """dX is the sum of the elements of dY whose Index points at each element of X."""
+    """dX at an element is the sum of the elements of dY whose Index points at it.
+
+    X: (N, C, H, W); only its shape matters.
+    """
     demand.rank(x, 4, "X")
     if dy.dim() != 4 or dy.shape[:2] != x.shape[:2] or index.numel() != dy.numel():
         raise EnforceNotMet(f"X {tuple(x.shape)}, dY {tuple(dy.shape)} and {index.numel()} indices do not go together")
