@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from caffe2.bridge.caffe import errors
@@ -15,6 +15,12 @@ from caffe2.bridge.caffe.translate.builder import Translation
 from caffe2.bridge.caffe.verify import verify
 from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
+from caffe2.python._caffe_solver.command import train
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "train": train,
+}
+"""What else the command does, by its first word; each is given the words after it."""
 
 EXAMPLES = """examples:
   translate a model, verify it, and write init_net.pb and predict_net.pb here
@@ -25,6 +31,9 @@ EXAMPLES = """examples:
     python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --fold_batch_norm
   keep the proof as a page, the net drawn
     python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --report report.html
+
+other commands, each with a -h of its own:
+  train --solver solver.prototxt    trains a net as a Caffe solver says
 
 exit status: 0 done; 1 a blob differs from Caffe's; 2 the model cannot be read or translated
 """
@@ -60,9 +69,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; 1 where the verification fails, 2 where the model cannot be translated."""
-    a = parser().parse_args(words)
+    given = list(sys.argv[1:] if words is None else words)
+    command = COMMANDS.get(given[0]) if given else None
     try:
-        return _run(a)
+        return command(given[1:]) if command else _run(parser().parse_args(given))
     except (errors.TranslatorError, EnforceNotMet, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

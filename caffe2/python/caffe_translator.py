@@ -1,7 +1,8 @@
 """Translates Caffe models: `python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel`.
 
-`translate_files` is the whole job on files. `TranslatorRegistry`, `TranslateModel` and `ConvertTensorProtosToInitNet`
-are those of the original, for programs written with it and for translators of a user's own layers.
+`translate_files` is the whole job on files; `translate_solver` makes a training of a solver. `TranslatorRegistry`,
+`TranslateModel` and `ConvertTensorProtosToInitNet` are those of the original, for programs written with it and for
+translators of a user's own layers.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from google.protobuf.message import Message
 from caffe2.bridge.caffe.layers import Layer
 from caffe2.bridge.caffe.net import Net, read_net
 from caffe2.bridge.caffe.prototxt import load_prototxt, load_solver
+from caffe2.bridge.caffe.training import read_training
 from caffe2.bridge.caffe.translate import Builder, translate, translators
 from caffe2.bridge.caffe.translate.model import add_layers
 from caffe2.opdef import EnforceNotMet, make_argument
 from caffe2.proto import caffe2_pb2
 from caffe2.python import utils
+from caffe2.python._caffe_solver.solver import CaffeSolver, Feed
+from caffe2.python._caffe_solver.target import device_option
 from caffe2.python._translator_command import main
 
 __all__ = [
@@ -32,6 +36,7 @@ __all__ = [
     "load_prototxt",
     "load_solver",
     "translate_files",
+    "translate_solver",
 ]
 
 
@@ -53,6 +58,29 @@ def translate_files(
     """
     net = read_net(prototxt, caffemodel, phase=phase, level=level, stages=tuple(stages), input_shapes=input_shapes)
     return translate(net, TranslatorRegistry.custom(), fold_batch_norm=fold_batch_norm)
+
+
+def translate_solver(
+    solver: str | os.PathLike | Message,
+    weights: str | os.PathLike | Sequence[str | os.PathLike] = (),
+    *,
+    snapshot: str | os.PathLike | None = None,
+    feed: Feed | None = None,
+    max_iter: int | None = None,
+    device: str | caffe2_pb2.DeviceOption = "cpu",
+) -> CaffeSolver:
+    """A Caffe solver, its prototxt or a SolverParameter, as nets that train in the current workspace.
+
+    weights: files of weights to begin with. snapshot: a `.solverstate`, or one of HDF5, to go on from.
+    feed: called with "TRAIN" or "TEST" before each pass where layers such as MemoryData are fed: {blob: array}.
+    max_iter: instead of the solver's. device: "cpu", "cuda:0", or a DeviceOption.
+    Raises TranslatorError: a file that cannot be read, a net that Caffe refuses, all that cannot be trained.
+    """
+    paths = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights)
+    option = device_option(device) if isinstance(device, str) else device
+    return CaffeSolver(
+        read_training(solver, paths, snapshot, max_iter=max_iter), TranslatorRegistry.custom(), feed, option
+    )
 
 
 class TranslatorRegistry:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from google.protobuf.message import Message
 
 from caffe2.bridge.caffe.layers import Layer, Param, Shape
+from caffe2.bridge.caffe.reference.fillers import fill
 from caffe2.opdef import lookup, make_argument
 from caffe2.proto import caffe2_pb2
 
@@ -35,13 +37,18 @@ class Translation:
     params: dict[str, np.ndarray] = field(default_factory=dict)
     fills: list[caffe2_pb2.OperatorDef] = field(default_factory=list)  # parameters without weights: Caffe's fillers
     inputs: dict[str, Shape | None] = field(default_factory=dict)  # what whoever runs the net feeds
+    origins: list[Layer] = field(default_factory=list)  # the layer that each operator comes of
+    places: dict[tuple[str, int], str] = field(default_factory=dict)  # the blob of a layer's parameter of that number
 
 
 class Builder:
-    """Adds operators to a translation; inner blobs get names that no other blob has."""
+    """Adds operators to a translation; inner blobs get names that no other blob has.
 
-    def __init__(self, names: Sequence[str] = (), *, is_test: bool = True) -> None:
-        self.made, self.is_test = Translation(), is_test
+    trains: for a solver, which keeps every parameter as Caffe stores it.
+    """
+
+    def __init__(self, names: Iterable[str] = (), *, is_test: bool = True, trains: bool = False) -> None:
+        self.made, self.is_test, self.trains = Translation(), is_test, trains
         self._taken, self._params = set(names), {}
 
     def op(self, kind: str, inputs: str | Sequence[str], outputs: str | Sequence[str] = "", **args: Any) -> str:
@@ -62,6 +69,17 @@ class Builder:
         made = self.made.ops
         made.append(caffe2_pb2.OperatorDef(type=kind, input=ins, output=outs))
         made[-1].arg.extend(make_argument(name, value) for name, value in args.items() if value is not None)
+
+    def named(self, name: str) -> str:
+        """That name where no blob has it yet, else a fresh one."""
+        if name in self._taken:
+            return self.fresh(name)
+        self._taken.add(name)
+        return name
+
+    def names(self) -> list[str]:
+        """The names that blobs have."""
+        return sorted(self._taken)
 
     def fresh(self, stem: str) -> str:
         """A name that no blob has yet."""
@@ -94,10 +112,9 @@ class Builder:
         own, root = layer.params[index], layer.params[index].root
         key = (id(root), own.shape, getattr(change, "__code__", change))
         if key not in self._params:
-            name = f"{layer.name}_{suffix}"
-            self._params[key] = name if name not in self._taken else self.fresh(name)
-            self._taken.add(self._params[key])
+            self._params[key] = self.named(f"{layer.name}_{suffix}")
             self._fill(self._params[key], own, root, change)
+        self.made.places[layer.name, index] = self._params[key]
         return self._params[key]
 
     def _fill(self, name: str, own: Param, root: Param, change: Callable | None) -> None:
@@ -116,6 +133,9 @@ def filler(name: str, shape: Sequence[int], f: Message | None) -> caffe2_pb2.Ope
         op, args = "ConstantFill", {"value": float(f.value) if f is not None else 0.0}
     elif kind == "uniform":
         op, args = "UniformFill", {"min": float(f.min), "max": float(f.max)}
+    elif kind == "positive_unitball" or (kind == "gaussian" and f.sparse >= 0):
+        rng = np.random.default_rng(crc32(name.encode()))
+        op, args = "GivenTensorFill", {"values": fill(f, tuple(shape), rng).ravel().tolist()}
     elif kind == "gaussian":
         op, args = "GaussianFill", {"mean": float(f.mean), "std": float(f.std)}
     elif kind in ("xavier", "msra"):
@@ -126,10 +146,6 @@ def filler(name: str, shape: Sequence[int], f: Message | None) -> caffe2_pb2.Ope
         op, args = ("UniformFill", {"min": -bound, "max": bound})
         if kind == "msra":
             op, args = ("GaussianFill", {"mean": 0.0, "std": float((2 / fan) ** 0.5)})
-    elif kind == "positive_unitball":
-        rows = np.random.default_rng(0).random(tuple(shape), dtype=np.float32)
-        rows /= rows.reshape(shape[0], -1).sum(1).reshape(-1, *[1] * (len(shape) - 1))
-        op, args = "GivenTensorFill", {"values": rows.ravel().tolist()}
     else:
         op, args = "GivenTensorFill", {"values": _bilinear(shape).ravel().tolist()}
     made = caffe2_pb2.OperatorDef(type=op, output=[name])
@@ -141,7 +157,7 @@ def _bilinear(shape: Sequence[int]) -> np.ndarray:
     """The kernel of bilinear upsampling, for every filter and channel."""
     size = shape[-1]
     half = (size + 1) // 2
-    centre = (2 * half - 1 - half % 2) / (2.0 * half)
+    centre = (size - 1) / (2.0 * half)
     line = 1 - np.abs(np.arange(size) / half - centre)
     return np.broadcast_to(np.outer(line, line), tuple(shape)).astype(np.float32)
 

@@ -41,10 +41,10 @@ def translation(net: Net, custom: Custom | None = None, *, fold_batch_norm: bool
     return made
 
 
-def add_layers(net: Net, custom: Custom) -> Translation:
-    """The operators and parameters of every layer of a net."""
+def add_layers(net: Net, custom: Custom, build: Builder | None = None) -> Translation:
+    """The operators and parameters of every layer of a net; `build` is what adds them, where it is a special one."""
     net.require(custom)
-    build = Builder([*net.shapes, *net.inputs], is_test=net.phase == "TEST")
+    build = build or Builder([*net.shapes, *net.inputs], is_test=net.phase == "TEST")
     problems = [problem for layer in net.layers if (problem := _add(layer, build, custom))]
     if problems:
         raise UntranslatableError(problems)
@@ -66,6 +66,8 @@ def _add(layer: Layer, build: Builder, custom: Custom) -> Problem | None:
             raise
         what = "the shapes of its bottoms are not known; give the shapes of the inputs, or the files of the data layers"
         return Problem(layer.name, layer.type, "", layer.position, what)
+    made = build.made
+    made.origins += [layer] * (len(made.ops) - len(made.origins))
     return None
 
 
@@ -73,7 +75,7 @@ def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
     """Fills every parameter, and gives every input a blob of zeros of its shape."""
     init = _opening(net, made)
     for name, array in made.params.items():
-        init.op.add().MergeFromString(b"".join(_fill(name, array)))
+        init.op.append(fill(name, array))
         release(array)
     init.MergeFrom(without_params(net, made))
     return init
@@ -107,6 +109,11 @@ def _opening(net: Net, made: Translation) -> caffe2_pb2.NetDef:
 def as_filled(array: np.ndarray) -> np.ndarray:
     """An array as its blob has it: float32 or int32."""
     return np.asarray(array, "<i4" if array.dtype.kind == "i" else "<f4", order="C")
+
+
+def fill(name: str, array: np.ndarray) -> caffe2_pb2.OperatorDef:
+    """The operator that fills a blob with an array."""
+    return caffe2_pb2.OperatorDef.FromString(b"".join(_fill(name, array)))
 
 
 def _fill(name: str, array: np.ndarray) -> list[bytes | memoryview]:

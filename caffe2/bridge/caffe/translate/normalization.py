@@ -35,7 +35,10 @@ def _(layer: Layer, b: Builder) -> None:
     else:
         affine = [b.constant(np.ones(shape[1], np.float32), "ones"), b.constant_zeros(shape[1])]
     stored = p.use_global_stats if p.HasField("use_global_stats") else b.is_test
-    statistics = _statistics(layer, b)
+    if b.trains and not stored:
+        _batch_and_sums(layer, b, affine)
+        return
+    statistics = _quotients(layer, b) if b.trains else _statistics(layer, b)
     if stored:
         b.op("SpatialBN", [x, *affine, *statistics], top, is_test=1, epsilon=p.eps, order="NCHW")
     else:
@@ -60,6 +63,30 @@ def _statistics(layer: Layer, b: Builder) -> tuple[str, str]:
         return (a * np.asarray(scale, a.dtype)).astype(np.float32)
 
     return b.param(layer, 0, "mean", divided), b.param(layer, 1, "var", divided)
+
+
+SUMS = ("mean", "var", "factor")
+
+
+def _quotients(layer: Layer, b: Builder) -> list[str]:
+    """Mean and variance as a solver's nets have them: sums over their factor, and 0 as long as that is 0."""
+    *sums, factor = (b.param(layer, k, name) for k, name in enumerate(SUMS))
+    divisor = b.op("Clip", factor, "", min=float(np.finfo(np.float32).tiny))
+    return [b.op("Div", [total, divisor], "", broadcast=1) for total in sums]
+
+
+def _batch_and_sums(layer: Layer, b: Builder, affine: list[str]) -> None:
+    """Normalize by the batch; each sum becomes its moving_average_fraction plus the batch's, the factor's being 1.
+
+    The operator's own running statistics, with momentum 0, are those of the batch, the variance unbiased as in Caffe.
+    """
+    channels = layer.bottom_shapes[0][1]
+    scratch = [b.op("Copy", b.constant_zeros(channels)) for _ in range(2)]
+    batch_normalized(layer, b, [*affine, *scratch], epsilon=layer.param.eps, momentum=0.0)
+    kept, one = b.constant(layer.param.moving_average_fraction), b.constant(1.0)
+    for k, (name, term) in enumerate(zip(SUMS, (*scratch, one))):
+        total = b.param(layer, k, name)
+        b.op("WeightedSum", [total, kept, term, one], total)
 
 
 @translates("MVN")

@@ -81,14 +81,14 @@ def _(layer: Layer, b: Builder) -> None:
 @translates("BatchReindex")
 def _(layer: Layer, b: Builder) -> None:
     index = b.op("Cast", layer.bottoms[1], "", to=2)
-    b.op("Gather", [layer.bottoms[0], b.op("FlattenToVec", index)], layer.tops[0])
+    b.op("Gather", [layer.bottoms[0], b.op("FlattenToVec", index)], layer.tops[0], dense_gradient=int(b.trains) or None)
 
 
 @translates("Embed")
 def _(layer: Layer, b: Builder) -> None:
     index = b.op("Cast", layer.bottoms[0], "", to=2)
     weight, biased = b.param(layer, 0, "w"), len(layer.params) > 1
-    rows = b.op("Gather", [weight, index], "" if biased else layer.tops[0])
+    rows = b.op("Gather", [weight, index], "" if biased else layer.tops[0], dense_gradient=int(b.trains) or None)
     if biased:
         b.op("Add", [rows, b.param(layer, 1, "b")], layer.tops[0], broadcast=1)
 
