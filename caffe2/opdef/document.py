@@ -25,6 +25,16 @@ FAMILIES = {
 """Families of element types in words."""
 
 
+SPELLINGS = {
+    "torch.dtype | type": "DataType",
+    "caffe2.opdef.arguments.Reals": "tuple[float, ...]",
+    "caffe2.proto.caffe2_pb2.": "",
+    "typing.": "",
+    " | None": "",
+}
+"""How annotations are shown."""
+
+
 class Entry(NamedTuple):
     """A line of a document: what it is about, which may be nothing, and what there is to say."""
 
@@ -64,10 +74,9 @@ def sections(d: OpDef) -> Iterator[tuple[str, list[Entry]]]:
 
 def argument(a: Arg) -> str:
     """An argument with its type and default, as in `axis: int = 1`."""
-    shown = a.type.__name__ if isinstance(a.type, type) else str(a.type).replace("typing.", "")
-    shown = (
-        shown.replace("caffe2.proto.caffe2_pb2.", "").replace("torch.dtype | type", "DataType").replace(" | None", "")
-    )
+    shown = a.type.__name__ if isinstance(a.type, type) else str(a.type)
+    for said, meant in SPELLINGS.items():
+        shown = shown.replace(said, meant)
     default = "" if a.default is REQUIRED or a.default is None else f" = {a.default!r}"
     return f"{a.name}: {shown}{default}" + (" (required)" if a.default is REQUIRED else "")
 
@@ -147,7 +156,7 @@ def _in_place(d: OpDef) -> str:
 
 def _shapes(d: OpDef) -> str:
     if d.shape is UNKNOWN:
-        return "depend on the data"
+        return "known once it has run"
     return f"as {' and '.join(d.like)}" if d.like else ""
 
 
@@ -189,7 +198,7 @@ def _listed(entry: Entry, width: int) -> str:
     """An entry in the list under a heading: the text beside its term, or below where both do not fit a line."""
     term, text = entry
     whole = f"  {term}: {text}" if term and text and ": " not in term else f"  {term or text}"
-    if ": " not in term and (len(whole) <= width or len(term) < 24):
+    if ": " not in term:
         return textwrap.fill(whole, width, subsequent_indent="      ", break_on_hyphens=False)
     head = textwrap.fill(term, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     body = textwrap.fill(text, width, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False)

@@ -1,4 +1,9 @@
-"""Activation functions, elementwise but for Glu and PRelu, each with its gradient."""
+"""Activation functions, elementwise but for Glu and PRelu, each with its gradient.
+
+X: of any shape.
+Y: of the shape of X.
+order: NCHW: channels are the second dimension; NHWC: the last.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +53,10 @@ def relu_gradient(y: Tensor, dy: Tensor) -> Tensor:
 
 @op("ReluN: X -> Y", **of_output("ReluN"))
 def relu_n(x: Tensor, *, n: float = 6.0) -> Tensor:
-    """Y = min(max(X, 0), n), n > 0."""
+    """Y = min(max(X, 0), n), n > 0.
+
+    n: the largest value of Y, positive.
+    """
     if n <= 0:
         raise EnforceNotMet(f"n is a positive bound; it is {n}")
     return x.clamp(0, n)
@@ -62,7 +70,10 @@ def relu_n_gradient(y: Tensor, dy: Tensor, *, n: float = 6.0) -> Tensor:
 
 @op("LeakyRelu: X -> Y", **of_output("LeakyRelu"))
 def leaky_relu(x: Tensor, *, alpha: float = 0.01) -> Tensor:
-    """Y = X where X is positive, alpha * X elsewhere."""
+    """Y = X where X is positive, alpha * X elsewhere.
+
+    alpha: the slope on the negative side.
+    """
     return F.leaky_relu(x, alpha)
 
 
@@ -74,7 +85,10 @@ def leaky_relu_gradient(y: Tensor, dy: Tensor, *, alpha: float = 0.01) -> Tensor
 
 @op("ThresholdedRelu: X -> Y", **of_output("ThresholdedRelu"))
 def thresholded_relu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
-    """Y = X where X > alpha, else 0."""
+    """Y = X where X > alpha, else 0.
+
+    alpha: the threshold.
+    """
     return F.threshold(x, alpha, 0)
 
 
@@ -93,7 +107,10 @@ def exponential_slope(y: Tensor, dy: Tensor, alpha: float, scale: float = 1.0) -
 
 @op("Elu: X -> Y", engines="CUDNN", **of_output("Elu"))
 def elu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
-    """Y = X where X is positive, alpha * (exp(X) - 1) elsewhere (Clevert et al., 2015)."""
+    """Y = X where X is positive, alpha * (exp(X) - 1) elsewhere (Clevert et al., 2015).
+
+    alpha: minus the limit of Y for small X.
+    """
     return F.elu(x, alpha)
 
 
@@ -105,7 +122,10 @@ def elu_gradient(y: Tensor, dy: Tensor, *, alpha: float = 1.0) -> Tensor:
 
 @op("Selu: X -> Y", **of_output("Selu"))
 def selu(x: Tensor, *, alpha: float = SELU_ALPHA, scale: float = SELU_SCALE) -> Tensor:
-    """Y = scale * X where X is positive, scale * alpha * (exp(X) - 1) elsewhere; scale > 1 (Klambauer et al., 2017)."""
+    """Y = scale * X where X is positive, scale * alpha * (exp(X) - 1) elsewhere (Klambauer et al., 2017).
+
+    alpha, scale: with the values that they have by default, zero mean and unit variance are a fixed point; scale > 1.
+    """
     if scale <= 1:
         raise EnforceNotMet(f"scale must be greater than 1; it is {scale}")
     return aten.elu(x, alpha, scale)
@@ -119,7 +139,10 @@ def selu_gradient(y: Tensor, dy: Tensor, *, alpha: float = SELU_ALPHA, scale: fl
 
 @op("HardSigmoid: X -> Y", **of_output("HardSigmoid"))
 def hard_sigmoid(x: Tensor, *, alpha: float = 0.2, beta: float = 0.5) -> Tensor:
-    """Y = min(max(alpha * X + beta, 0), 1)."""
+    """Y = min(max(alpha * X + beta, 0), 1).
+
+    alpha, beta: slope and offset of the part between 0 and 1.
+    """
     return (x * alpha + beta).clamp(0, 1)
 
 
@@ -143,7 +166,7 @@ def sigmoid_gradient(y: Tensor, dy: Tensor) -> Tensor:
 
 @op("Tanh: X -> Y", engines="CUDNN", over=torch.tanh_, **of_output("Tanh"))
 def tanh(x: Tensor) -> Tensor:
-    """The hyperbolic tangent of every element."""
+    """The hyperbolic tangent: Y = (exp(X) - exp(-X)) / (exp(X) + exp(-X))."""
     return torch.tanh(x)
 
 
@@ -212,7 +235,7 @@ def mish_gradient(x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
 def gelu(x: Tensor, *, fast_gelu: bool = False) -> Tensor:
     """Y = X * P(Z <= X), Z standard normal (Hendrycks and Gimpel, 2016).
 
-    fast_gelu: Y = X / 2 * (1 + tanh(sqrt(2 / pi) * (X + 0.044715 X^3))) instead.
+    fast_gelu: the approximation Y = X / 2 * (1 + tanh(sqrt(2 / pi) * (X + 0.044715 X^3))) instead.
     """
     return F.gelu(x, approximate="tanh" if fast_gelu else "none")
 
@@ -232,13 +255,20 @@ def half(x: Tensor, *, dim: int = -1) -> Tensor:
 
 @op("Glu: X -> Y", types="X: floating", shape=half)
 def glu(x: Tensor, *, dim: int = -1) -> Tensor:
-    """Y = A / (1 + exp(-B)), where A and B are the halves of X along `dim` (Dauphin et al., 2016)."""
+    """Y = A / (1 + exp(-B)), A and B the first and the second half of X along `dim` (Dauphin et al., 2016).
+
+    Y: of the shape of X, with half as many elements along `dim`.
+    dim: a dimension of X of even size; a negative one counts from the end.
+    """
     return F.glu(x, dim)
 
 
 @op("Logit: X -> Y", inplace="X -> Y", gradient="LogitGradient: X dY -> dX", types="X: floating", like="X")
 def logit(x: Tensor, *, eps: float = 1e-6) -> Tensor:
-    """Y = log(P / (1 - P)), P = min(max(X, eps), 1 - eps); 0 < eps < 1/2."""
+    """Y = log(P / (1 - P)), P = min(max(X, eps), 1 - eps); 0 < eps < 1/2.
+
+    eps: how close to 0 and 1 X is taken to come.
+    """
     if not 0 < eps < 0.5:
         raise EnforceNotMet(f"eps lies between 0 and 1/2; it is {eps}")
     return torch.logit(x, eps)
@@ -267,7 +297,10 @@ def slope_view(slope: Tensor, x: Tensor, order: str) -> Tensor:
     like="X",
 )
 def prelu(x: Tensor, slope: Tensor, *, order: str = "NCHW") -> Tensor:
-    """Y = X where X > 0, Slope * X elsewhere, with one slope for each channel or one for all (He et al., 2015)."""
+    """Y = X where X > 0, Slope * X elsewhere, with one slope for each channel or one for all (He et al., 2015).
+
+    Slope: one element, or one for each channel.
+    """
     view = slope_view(slope, x, order)
     if x.dtype == torch.float32 == slope.dtype and order == "NCHW" and slope.numel() > 1 and PRELU.serves(x, slope):
         y = torch.empty_like(x)

@@ -1,4 +1,15 @@
-"""Arithmetic of two tensors: Add, Sub, Mul, Div and Pow with their gradients, and scaling by a number."""
+"""Arithmetic of two tensors: Add, Sub, Mul, Div and Pow with their gradients, and scaling by a number.
+
+X: of any shape.
+Y: of the shape of X.
+A: of any shape.
+B: of a shape that broadcasts against A.
+scale: the factor.
+axis: the dimension of A where those of B begin; -1: the last ones. Only with `broadcast`.
+axis_str, order: instead of `axis`, a letter of order, such as C of NCHW.
+broadcast: B lies within the dimensions of A from `axis` on, and C has the shape of A; without it, shapes follow NumPy's
+    rules.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +21,6 @@ from caffe2.ops.broadcast import align, binary, binary_gradient, broadcast_shape
 from caffe2.ops.demand import readable
 
 NUMBERS = "floating index"
-BROADCAST = """
-    broadcast: B lies within A's dimensions from `axis` on (the last ones for -1), and C has the shape of A; without
-        it, shapes follow NumPy's rules.
-    axis_str, order: a letter of order, such as C of NCHW, instead of `axis`.
-"""
 
 
 def quotient(a: Tensor, b: Tensor) -> Tensor:
@@ -30,7 +36,7 @@ ROWS = (
 for name, formula, function, inplace, needed in ROWS:
     op(
         f"{name}: A B -> C",
-        doc=f"Elementwise C = {formula}.\n{BROADCAST}",
+        doc=f"Elementwise C = {formula}.",
         types=f"A=B: {NUMBERS}",
         inplace=inplace,
         gradient=f"{name}Gradient: {needed} -> dA dB",
@@ -45,7 +51,7 @@ SLOPES = (
 for name, formula, inplace, function in SLOPES:
     op(
         f"{name}Gradient: dC A B -> dA dB",
-        doc=f"{formula}, each summed over the dimensions along which its input was broadcast.\n{BROADCAST}",
+        doc=f"{formula}, each summed over the dimensions along which its input was broadcast.",
         types=f"dC=A=B: {NUMBERS}",
         inplace=inplace,
         view=True,
@@ -90,9 +96,11 @@ def div_gradient(
 
 @op("SumReduceLike: A B -> C", types="A: floating", view=True, shape=lambda a, b, **_: a.new_empty(b.shape))
 def sum_reduce_like(a: Tensor, b: Tensor, *, axis: int = -1, axis_str: str = "", order: str = "NCHW") -> Tensor:
-    """C = A summed to the shape of B, which lies within A's dimensions from `axis` on, the last ones for -1.
+    """C = A summed to the shape of B: over those of A's dimensions that B lacks, or has only one element along.
 
-    axis_str, order: a letter of order, such as C of NCHW, instead of `axis`.
+    B: lies within the dimensions of A from `axis` on; its values do not matter.
+    C: of the shape of B.
+    axis: the dimension of A where those of B begin; -1: the last ones.
     """
     return a.sum_to_size(align(a, b, axis, axis_str, order).shape).reshape(b.shape)
 
@@ -116,9 +124,11 @@ def pow_(
     axis_str: str = "",
     order: str = "NCHW",
 ) -> Tensor:
-    """Y = X^exponent, elementwise; the exponent is a blob, broadcast as in Add, or else the argument of that name.
+    """Y = X^exponent, elementwise.
 
-    Raises EnforceNotMet where there is neither.
+    Raises EnforceNotMet where there is neither the blob nor the argument `exponent`.
+
+    exponent: the exponent: a blob, broadcast as B is in Add, or else one number, the argument.
     """
     if e is not None:
         return power(x, e, broadcast=broadcast, axis=axis, axis_str=axis_str, order=order)
@@ -177,7 +187,10 @@ def scale(x: Tensor, *, scale: float = 1.0) -> Tensor:
 
 @op("ScaleBlobs: +blobs -> +blobs", inplace=None, types="blobs: floating", like="blobs")
 def scale_blobs(*blobs: Tensor, scale: float = 1.0) -> tuple[Tensor, ...]:
-    """Every blob times `scale`."""
+    """Every blob times `scale`.
+
+    blobs: of any shapes; each output has the shape of its input.
+    """
     return tuple(x * scale for x in blobs)
 
 
@@ -189,7 +202,11 @@ def scale_blobs(*blobs: Tensor, scale: float = 1.0) -> tuple[Tensor, ...]:
     gradient="SquareRootDivide: dY scale -> dX",
 )
 def square_root_divide(x: Tensor, scale: Tensor) -> Tensor:
-    """Row i of X divided by sqrt(scale[i]), or by 1 where scale[i] is 0; X is (N, ...), scale (N), not negative."""
+    """Row i of X divided by sqrt(scale[i]), or by 1 where scale[i] is 0.
+
+    X: (N, ...).
+    scale: (N), not negative.
+    """
     if scale.dim() != 1 or x.dim() == 0 or x.shape[0] != scale.shape[0]:
         raise EnforceNotMet(f"scale{list(scale.shape)} has one number for each row of X{list(x.shape)}")
     if readable(scale) and bool((scale < 0).any()):

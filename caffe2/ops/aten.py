@@ -92,11 +92,18 @@ def resolve(name: str, overload: str, given: dict[str, Any], tensors: int, devic
 
 @op("ATen: *inputs -> *outputs", view=True)
 class ATen(Op):
-    """The function of torch named by `operator`: inputs are its tensors in order, other arguments its attributes.
+    """The function of torch named by `operator`, with the inputs as its tensors and other arguments as its attributes.
 
-    A list of tensors takes the inputs that the other tensors leave. Attributes bear the names of torch's parameters.
-    type: the element type of a function that makes a tensor from nothing. overload_name: which overload, of several.
-    A number or a truth that the function answers becomes a tensor without dimensions.
+    Attributes bear the names of torch's parameters. Where the function takes a list of tensors, that takes the inputs
+    which its other tensors leave. A number or a truth value that the function returns becomes a tensor without
+    dimensions.
+
+    inputs: the tensors that the function takes, in order.
+    outputs: what it returns; a list of tensors is as many outputs.
+    operator: the name of the function: add, sum, index_select ...
+    overload_name: which overload of the function, where there are several that fit: Scalar in add.Scalar.
+
+    The argument `type` is the element type of a function that makes a tensor from nothing.
     """
 
     operator: str

@@ -1,4 +1,13 @@
-"""Caffe2's two ways to combine tensors of unlike shape: NumPy's, and the older one of the argument `broadcast`."""
+"""Caffe2's two ways to combine tensors of unlike shape: NumPy's, and the older one of the argument `broadcast`.
+
+A: of any shape.
+B: of the shape of A, or of one that broadcasts against it.
+C: of the shape to which A and B broadcast.
+broadcast: B lies within the dimensions of A from `axis` on, and C has the shape of A; without it, shapes follow NumPy's
+    rules.
+axis: with `broadcast`, the dimension of A where those of B begin; -1: B has the last ones.
+axis_str, order: instead of `axis`, a letter of order, such as C of NCHW.
+"""
 
 from __future__ import annotations
 

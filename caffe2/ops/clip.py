@@ -1,4 +1,9 @@
-"""Values kept within an interval."""
+"""Values kept within an interval.
+
+X: of any shape.
+Y: of the shape of X.
+min, max: the ends of the interval; unless given, there is no bound.
+"""
 
 from __future__ import annotations
 

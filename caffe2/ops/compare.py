@@ -11,12 +11,6 @@ from torch import Tensor
 from caffe2.opdef import NONE, EnforceNotMet, Op, Site, element_type, op
 from caffe2.ops.broadcast import binary, broadcast_shape
 
-BROADCAST = """
-    broadcast: B lies within A's dimensions from `axis` on (the last ones for -1), and C has the shape of A; without
-        it, shapes follow NumPy's rules.
-    axis_str, order: a letter of order, such as C of NCHW, instead of `axis`.
-"""
-
 COMPARED = "floating index bool"
 ROWS = (
     ("EQ", "A == B, as bool", torch.eq, COMPARED, ""),
@@ -35,7 +29,7 @@ ROWS = (
 for name, formula, function, types, inplace in ROWS:
     op(
         f"{name}: A B -> C",
-        doc=f"Elementwise C = {formula}.\n{BROADCAST}",
+        doc=f"Elementwise C = {formula}.",
         types=f"A=B: {types}",
         inplace=inplace,
         shape=broadcast_shape(torch.bool if types == COMPARED else None),
@@ -58,9 +52,12 @@ def of_rows(condition: Tensor, x: Any) -> Tensor:
 
 @op("Where: C X Y -> Z", types="C: bool, X=Y: floating index bool string", same="X Y", like="X")
 def where(c: Tensor, x: Any, y: Any, *, broadcast_on_rows: bool = False) -> Any:
-    """Z = X where C holds, else Y; X and Y have one shape, and C the same.
+    """Z = X where C holds, else Y.
 
-    broadcast_on_rows: C is a vector and says it of whole rows.
+    C: of the shape of X; with broadcast_on_rows, (N).
+    X, Y: of one shape, (N, ...), and element type.
+    Z: of the shape of X.
+    broadcast_on_rows: C decides on whole rows.
     """
     if broadcast_on_rows:
         c = of_rows(c, x)
@@ -71,7 +68,12 @@ def where(c: Tensor, x: Any, y: Any, *, broadcast_on_rows: bool = False) -> Any:
 
 @op("Conditional: Condition DataT DataF -> DataO", types="Condition: bool", like="DataT", gradient=NONE)
 def conditional(condition: Tensor, x: Any, y: Any) -> Any:
-    """Row i of DataO is that of DataT where Condition[i] holds, else that of DataF; both have one shape and type."""
+    """Row i of DataO is that of DataT where Condition[i] holds, else that of DataF.
+
+    Condition: (N).
+    DataT, DataF: (N, ...), of one shape and element type.
+    DataO: of the shape of DataT.
+    """
     if tuple(x.shape) != tuple(y.shape) or x.dtype != y.dtype:
         raise EnforceNotMet(f"DataT and DataF differ: {x.dtype}{list(x.shape)} and {y.dtype}{list(y.shape)}")
     return choose(of_rows(condition, x), x, y)
@@ -85,6 +87,8 @@ def conditional(condition: Tensor, x: Any, y: Any) -> Any:
 class IsMemberOf(Op):
     """Y says of every element of X whether it is one of `value`.
 
+    Y: bool, of the shape of X.
+    value: the members: integers or strings.
     dtype: the element type of X, which need not be given: int32, int64, bool or string.
     """
 

@@ -1,4 +1,8 @@
-"""Operators that hand a value on: copies between devices, casts, aliases, and what only gradients notice."""
+"""Operators that hand a value on: copies between devices, casts, aliases, and what only gradients notice.
+
+input, X: a tensor of any shape.
+output, Y: of the shape of the input.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,10 @@ def copy(x: Any) -> Any:
 
 @op("CopyOnDeviceLike: input dst -> output", like="input")
 def copy_on_device_like(x: Any, like: Any) -> Any:
-    """A copy of input on the device where dst is."""
+    """A copy of input on the device where dst is.
+
+    dst: a tensor; only its device matters.
+    """
     return _copied(x, like.device if isinstance(like, Tensor) else None)
 
 
@@ -59,10 +66,13 @@ def ensure_cpu_output(x: Any) -> Any:
 
 @op("Cast: X -> Y", types="X: fixed bfloat16")
 def cast(x: Tensor, *, to: DType = torch.float32, from_type: Any = None) -> Tensor | np.ndarray:
-    """The elements of X as another type; numbers are cut towards zero, and nonzero is true.
+    """The elements of X as another type.
 
-    to: the element type, by number or name; strings show numbers in decimal, real ones to six places.
-    from_type: that of X, which a gradient needs to know.
+    Real numbers are truncated towards zero to integers; nonzero numbers are true; strings show integers in decimal and
+    real numbers with six digits behind the point.
+
+    to: the element type, by number or by name.
+    from_type: the element type of X, which the gradient needs to know.
     """
     return x.to(to, copy=True) if isinstance(to, torch.dtype) else _shown(x)
 
@@ -88,7 +98,7 @@ def _(g: Gradient) -> None:
 
 @op("FloatToHalf: X -> Y", gradient="HalfToFloat: dY -> dX", types="X: float")
 def float_to_half(x: Tensor) -> Tensor:
-    """float32 as float16."""
+    """float32 as float16, rounded to nearest even."""
     return x.half()
 
 
@@ -110,7 +120,11 @@ def alias(x: Any) -> Any:
 
 @op("AliasWithName: input -> output", inplace=None, like="input", shares=True)
 def alias_with_name(x: Any, *, name: str = "invalid_name", is_backward: bool = False) -> Any:
-    """The input itself, sharing its storage, under a name that profilers may show."""
+    """The input itself, sharing its storage, under a name that profilers may show.
+
+    name: the name.
+    is_backward: whether the operator belongs to the backward pass; for profilers alone.
+    """
     return x
 
 

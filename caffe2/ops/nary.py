@@ -1,4 +1,9 @@
-"""Elementwise operators of any number of tensors of one shape: sums, means, extremes and weighted sums."""
+"""Elementwise operators of any number of tensors of one shape: sums, means, extremes and weighted sums.
+
+X, A, data_0: of any shape.
+Y, B, data: any number of tensors of the same shape.
+M, C, sum: of the shape of the inputs.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +33,7 @@ def add_up(*xs: Tensor) -> Tensor:
 for name, types in (("Sum", "floating index"), ("SumInt", "floating index")):
     op(
         f"{name}: A *B -> C",
-        doc="The elementwise sum of all inputs, which have one shape.",
+        doc="The elementwise sum of all inputs: C = A + B + ...",
         inplace="A -> C",
         types=f"A=B: {types}",
         same="A B",
@@ -69,7 +74,10 @@ def mean(*xs: Tensor) -> Tensor:
 
 @op("MeanGradient: dM -> dX *dY", inplace="dM -> dX", types="dM: floating", like="dM")
 def mean_gradient(dm: Tensor, *, count: OutputCount) -> tuple[Tensor, ...]:
-    """Each of the outputs is dM / n, n the number of outputs."""
+    """Each of the outputs is dM / n, n being how many there are.
+
+    dX, dY: as many as the forward operator has inputs.
+    """
     return tuple(dm / count for _ in range(count))
 
 
@@ -81,7 +89,7 @@ def extreme(name: str, word: str, function: Any) -> None:
 
     op(
         f"{name}: X *Y -> M",
-        doc=f"The elementwise {word} of all inputs, which have one shape.",
+        doc=f"The elementwise {word} of all inputs.",
         inplace="X -> M",
         types="X=Y: floating index",
         same="X Y",
@@ -90,7 +98,7 @@ def extreme(name: str, word: str, function: Any) -> None:
     )(body)
     op(
         f"{name}Gradient: M dM +X -> +dX",
-        doc=f"The gradient of an input is dM where the input holds the {word} M, else 0; ties get it all.",
+        doc=f"dX = dM where X = M, the {word}, else 0: each of several equal extremes gets all of dM.",
         types="M=dM=X: floating",
         same="M dM X",
         like="M",
@@ -121,8 +129,11 @@ def scalar(w: Tensor, x: Tensor) -> Tensor:
     arity=lambda i, o: i >= 2,
 )
 def weighted_sum(*flat: Tensor, grad_on_w: bool = False) -> Tensor:
-    """output = sum of weight_i * X_i over the pairs; a weight is one number, all X have one shape.
+    """output = sum of weight_i * X_i over the pairs of inputs.
 
+    X: tensors of one shape.
+    weight: one number, float32, for each X.
+    output: of the shape of X.
     grad_on_w: whether the weights get gradients too.
     """
     y = flat[0] * scalar(flat[1], flat[0])
@@ -149,7 +160,11 @@ def _(g: Gradient) -> None:
     shape=lambda dy, *flat, grad_on_w=False: [dy] * (len(flat) // 2) + [dy.new_empty(1)] * (len(flat) // 2),
 )
 def weighted_sum_gradient(dy: Tensor, *flat: Tensor, grad_on_w: bool = False) -> tuple[Tensor, ...]:
-    """dX_i = weight_i * dY and, with grad_on_w, after all of these dweight_i = sum of X_i * dY, of shape (1)."""
+    """dX_i = weight_i * doutput and, with grad_on_w, after all of these dweight_i = sum of X_i * doutput.
+
+    doutput: the gradient of output.
+    dX: the gradient of every X; with grad_on_w, then that of every weight, of shape (1).
+    """
     slopes = [dy * scalar(w, dy) for w in flat[1::2]]
     if grad_on_w:
         slopes += [torch.dot(x.reshape(-1), dy.reshape(-1)).reshape(1) for x in flat[::2]]

@@ -52,10 +52,12 @@ def constant(value: Any, kind: DType) -> Any:
 
 @op("ConstantFill: X? value? -> Y", inplace="X -> Y", gradient=NONE, host="value")
 class ConstantFill(Constant):
-    """A tensor whose elements are all `value`, 0 unless given.
+    """A tensor whose elements are all `value`.
 
-    X: the shape, see shape, extra_shape and input_as_shape. value: one element, instead of the argument.
-    dtype: the element type; without it int64 for a whole value, float otherwise.
+    X: settles the shape: it is that of X, or, with input_as_shape, X holds it.
+    value: the value, a number or a string; 0 unless given. The blob, of one element, comes before the argument.
+    Y: the tensor.
+    dtype: the element type; unless given int64 for an integer and float32 else.
     """
 
     def __call__(self, x: Tensor | None = None, value: Tensor | None = None) -> Tensor | np.ndarray:
@@ -77,9 +79,13 @@ def _(*metas: Any, dtype: Any = None, value: Any = None, **sizes: Any) -> Tensor
 
 @op("DiagonalFill: input? -> output", inplace=None, gradient=NONE)
 class DiagonalFill(Constant):
-    """Zeros, with `value` where all indices are equal; beyond two dimensions, all are of one size.
+    """Zeros, with `value` where all indices are equal.
 
     As in the original the diagonal of a matrix with more rows than columns goes on below its end, one column apart.
+
+    output: of at least two dimensions; if of more, all of one size.
+    value: the number on the diagonal; 0 unless given.
+    dtype: the element type; unless given int64 for an integer value and float32 else.
     """
 
     def bind(self, site: Site) -> None:
@@ -104,7 +110,7 @@ def _(*metas: Any, dtype: Any = None, value: Any = None, **sizes: Any) -> Tensor
 
 @op("RangeFill: input? -> output", inplace=None, gradient=NONE, shape=inferred(torch.float32))
 class RangeFill(Fill):
-    """The numbers 0, 1, 2 ... in order, as floats."""
+    """The numbers 0, 1, 2 ... in order, as float32."""
 
     def __call__(self, x: Tensor | None = None) -> Tensor:
         sizes = self.sizes(x)
@@ -113,7 +119,11 @@ class RangeFill(Fill):
 
 @op("LengthsRangeFill: lengths -> range_sequence", gradient=NONE, types="lengths: int32", shape=UNKNOWN)
 def lengths_range_fill(lengths: Tensor) -> Tensor:
-    """For every length n the numbers 0 ... n-1, end to end: int32."""
+    """For every length n the numbers 0 ... n - 1, one after another.
+
+    lengths: (S).
+    range_sequence: (sum of lengths), int32.
+    """
     if bool((lengths < 0).any()):
         raise EnforceNotMet(f"lengths are not negative: {lengths.tolist()[:8]}")
     starts = lengths.cumsum(0, dtype=torch.int32).sub_(lengths).repeat_interleave(lengths)
@@ -122,13 +132,22 @@ def lengths_range_fill(lengths: Tensor) -> Tensor:
 
 @op("Float16ConstantFill: -> output", gradient=NONE)
 def float16_constant_fill(*, shape: tuple[int, ...] = (), value: float = 0.0, device: torch.device) -> Tensor:
-    """A tensor of float16 whose elements are all `value`."""
+    """A tensor of float16 whose elements are all `value`.
+
+    output: of the shape given.
+    shape: the shape.
+    value: the number.
+    """
     return torch.full(shape, value, dtype=torch.float16, device=device)
 
 
 def _given(kind: torch.dtype) -> Callable:
     class Given(Fill):
-        __doc__ = f"""The elements of `values`, as {str(kind)[6:]}, under the shape that shape or the input say."""
+        __doc__ = f"""A tensor of given {str(kind)[6:]} numbers.
+
+        values: the elements, in order, as many as the shape has.
+        dtype: accepted and ignored.
+        """
 
         def bind(self, site: Site) -> None:
             super().bind(site)
@@ -164,7 +183,11 @@ for _name, _kind in GIVEN.items():
 
 @op("GivenTensorStringFill: input? -> output", inplace=None, gradient=NONE, shape=UNKNOWN)
 class GivenTensorStringFill(Fill):
-    """The strings of `values` under the shape that shape or the input say."""
+    """A tensor of given strings.
+
+    values: the strings, in order, as many as the shape has elements.
+    dtype: accepted and ignored.
+    """
 
     values: tuple[bytes, ...]
     dtype: Any = None
@@ -180,7 +203,11 @@ class GivenTensorStringFill(Fill):
 
 @op("GivenTensorByteStringToUInt8Fill: input? -> output", inplace=None, gradient=NONE, shape=inferred(torch.uint8))
 class GivenTensorByteStringToUInt8Fill(Fill):
-    """The bytes of the one string of `values` as uint8, under the shape that shape or the input say."""
+    """The bytes of a string as uint8.
+
+    values: one string, with as many bytes as the shape has elements.
+    dtype: accepted and ignored.
+    """
 
     values: tuple[bytes, ...]
     dtype: Any = None

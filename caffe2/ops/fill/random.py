@@ -71,10 +71,12 @@ ONE_OR_THREE = {"arity": lambda i, o: i in (0, 1, 3)}
     **ONE_OR_THREE,
 )
 class UniformFill(Uniform):
-    """Random numbers evenly distributed between min and max, as floats.
+    """Random numbers, float32, distributed uniformly over [min, max).
 
-    shape: the shape, see the arguments. min, max: blobs of one number, instead of the arguments; where min is above max
-    the first dimension is empty.
+    shape: the shape, where there is no input; the blob settles the shape: it is that of the blob, or, with
+        input_as_shape, the blob holds it.
+    min, max: the ends of the interval: arguments, or blobs of one number. Where the blob min is above max the first
+        dimension is empty.
     """
 
     def draw(self, sizes: tuple[int, ...], low: float, high: float) -> Tensor:
@@ -91,7 +93,13 @@ class UniformFill(Uniform):
     **ONE_OR_THREE,
 )
 class UniformIntFill(Uniform):
-    """Random whole numbers from min to max, both included, as int32; the blobs are as those of UniformFill."""
+    """Random integers, int32, distributed uniformly over min ... max, both included.
+
+    shape: the shape, where there is no input; the blob settles the shape: it is that of the blob, or, with
+        input_as_shape, the blob holds it.
+    min, max: the ends of the interval: arguments, or blobs of one number. Where the blob min is above max the first
+        dimension is empty.
+    """
 
     min: int = 0
     max: int = 1
@@ -103,7 +111,10 @@ class UniformIntFill(Uniform):
 
 @op("GaussianFill: input? -> output", inplace=None, gradient=NONE, random=True, shape=inferred(torch.float32))
 class GaussianFill(RandomFill):
-    """Random numbers of a normal distribution of `mean` and standard deviation `std`."""
+    """Random numbers, float32, distributed normally with mean `mean` and standard deviation `std`.
+
+    mean, std: the mean and the standard deviation.
+    """
 
     mean: float = 0.0
     std: float = 1.0
@@ -114,7 +125,10 @@ class GaussianFill(RandomFill):
 
 @op("XavierFill: input? -> output", inplace=None, gradient=NONE, random=True, shape=inferred(torch.float32))
 class XavierFill(RandomFill):
-    """Random numbers evenly distributed within +-sqrt(3 / n), n the elements of one row (Glorot and Bengio, 2010)."""
+    """Random numbers, float32, distributed uniformly within +-sqrt(3 / n) (Glorot and Bengio, 2010).
+
+    n is the product of all dimensions but the first: the fan-in of filters (M, C, kH, kW) is C * kH * kW.
+    """
 
     def __call__(self, x: Tensor | None = None) -> Tensor:
         sizes = self.sizes(x)
@@ -124,7 +138,10 @@ class XavierFill(RandomFill):
 
 @op("MSRAFill: input? -> output", inplace=None, gradient=NONE, random=True, shape=inferred(torch.float32))
 class MSRAFill(RandomFill):
-    """Random normal numbers of deviation sqrt(2 / n), n the elements with one second index (He et al., 2015)."""
+    """Random numbers, float32, distributed normally with mean 0 and standard deviation sqrt(2 / n) (He et al., 2015).
+
+    n is the product of all dimensions but the second: the fan-out of filters (M, C, kH, kW) is M * kH * kW.
+    """
 
     def __call__(self, x: Tensor | None = None) -> Tensor:
         sizes = self.sizes(x)
@@ -134,7 +151,12 @@ class MSRAFill(RandomFill):
 
 @op("Float16UniformFill: -> output", gradient=NONE, random=True)
 class Float16UniformFill(Op):
-    """Random numbers evenly distributed between min and max, as float16."""
+    """Random numbers distributed uniformly over [min, max), as float16.
+
+    output: of the shape given.
+    shape: the shape.
+    min, max: the ends of the interval.
+    """
 
     shape: tuple[int, ...] = ()
     min: float = 0.0
@@ -149,9 +171,13 @@ class Float16UniformFill(Op):
 
 @op("UniqueUniformFill: input? avoid? -> output", inplace=None, gradient=NONE, random=True, shape=UNKNOWN)
 class UniqueUniformFill(Fill):
-    """Random whole numbers from min to max, both included, no two alike, none of those in `avoid`.
+    """Random integers from min ... max, both included, no two alike and none of those in `avoid`.
 
-    dtype: int32 or int64. Fails where there are not enough numbers between the bounds.
+    Raises EnforceNotMet where there are not enough such numbers.
+
+    avoid: integers that are not drawn.
+    min, max: the ends of the interval; min < max.
+    dtype: int32 or int64.
     """
 
     min: int

@@ -18,10 +18,14 @@ from caffe2.ops.demand import one_number
     shape=UNKNOWN,
 )
 def range_(start: Tensor, stop: Tensor | None = None, step: Tensor | None = None) -> Tensor:
-    """start, start + step ... up to, but not with, stop, of the type of start; one input alone is stop, and start 0.
+    """start, start + step ... up to, but not including, stop.
 
-    Each is one number; step is 1 where it is not given. Of whole numbers falling by a step that does not divide their
-    distance the original leaves out the last, and so does this.
+    Of integers that fall by a step which does not divide stop - start, the last number is left out, as in the original.
+
+    start: one number; where it is the only input, it is stop and start is 0.
+    stop: one number.
+    step: one number, not 0; 1 unless given.
+    output: a vector of the element type of start.
     """
     given = [start, stop, step]
     for name, value in zip(("start", "stop", "step"), given):

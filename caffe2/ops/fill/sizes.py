@@ -13,8 +13,11 @@ from caffe2.opdef import EnforceNotMet, Op, Site
 class Fill(Op):
     """The arguments that every fill takes.
 
-    shape: the shape, where there is no input; else the output is shaped as the input, with extra_shape behind, or, with
-    input_as_shape, as the values of the input say, a vector of int64.
+    input: settles the shape: it is that of the input, or, with input_as_shape, the input holds it.
+    output: the tensor.
+    shape: the shape, where there is no input.
+    extra_shape: dimensions added behind those that the input says.
+    input_as_shape: the values of the input, a vector of int64, are the shape; otherwise its own shape is.
     """
 
     shape: tuple[int, ...] = ()

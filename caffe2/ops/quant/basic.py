@@ -23,8 +23,9 @@ from caffe2.runtime.blob import Int8Tensor
 class Int8Quantize(Quantizing):
     """Y = round(X / Y_scale) + Y_zero_point, within 0 .. 255, halves rounded to even, and 0 where X / Y_scale >= 2^31.
 
-    Qparam, as Int8GenQuantParams makes it, holds scale and zero point in place of the arguments. With the engine
-    DNNLOWP and without Y_scale they are those that let bytes span X.
+    X: float32, of any shape.
+    Qparam: the scale and zero point, as Int8GenQuantParams makes them, instead of the arguments.
+    Y: quantized, of the shape of X.
     """
 
     def __call__(self, x: Tensor, qparam: Any = None) -> Int8Tensor:
@@ -36,7 +37,11 @@ class Int8Quantize(Quantizing):
 @op("Int8Dequantize: qX -> Y", shape=UNKNOWN, engines="DNNLOWP DNNLOWP_ROWWISE")
 @op("Int8DequantizeRowWise: qX -> Y", shape=UNKNOWN, engines="DNNLOWP")
 def int8_dequantize(x: Int8Tensor) -> Tensor:
-    """Y = scale * (qX - zero point)."""
+    """Y = scale * (qX - zero point).
+
+    qX: a quantized tensor of bytes.
+    Y: float32, of the shape of qX.
+    """
     if quantized(x, "qX").data.dtype != torch.uint8:
         raise EnforceNotMet(f"qX holds bytes, not {str(x.data.dtype)[6:]}")
     return to_real(x)
@@ -57,7 +62,13 @@ class Filling(Op):
 
 @op("Int8GivenTensorFill: -> Tensor", shape=UNKNOWN)
 class Int8GivenTensorFill(Filling):
-    """A quantized tensor of a given shape, scale and zero point that holds the bytes of the string `values`."""
+    """A quantized tensor that holds the bytes of the string `values`: a matrix of weights.
+
+    Tensor: of the shape, scale and zero point given.
+    values: the bytes, as many as the shape has elements.
+    shape: the shape.
+    Y_scale, Y_zero_point: the scale and the zero point.
+    """
 
     values: bytes
 
@@ -67,7 +78,13 @@ class Int8GivenTensorFill(Filling):
 
 @op("Int8GivenIntTensorFill: -> Tensor", shape=UNKNOWN)
 class Int8GivenIntTensorFill(Filling):
-    """A quantized tensor of a given shape, scale and zero point that holds the 32-bit integers `values`."""
+    """A quantized tensor that holds the 32-bit integers `values`: a bias.
+
+    Tensor: of the shape, scale and zero point given.
+    values: the integers, as many as the shape has elements.
+    shape: the shape.
+    Y_scale, Y_zero_point: the scale and the zero point.
+    """
 
     values: tuple[int, ...]
 
@@ -77,7 +94,11 @@ class Int8GivenIntTensorFill(Filling):
 
 @op("Int8Flatten: input -> output", shape=UNKNOWN)
 class Int8Flatten(Quantizing):
-    """Flatten of a quantized tensor: the dimensions before `axis` become one, and those from it on another."""
+    """A quantized tensor as a matrix: the dimensions before `axis` are joined, and those from it on.
+
+    output: (rows, columns), with the scale and zero point of the input.
+    axis: where the columns begin; 0 makes one row.
+    """
 
     axis: int = 1
 
@@ -87,7 +108,13 @@ class Int8Flatten(Quantizing):
 
 @op("Int8Reshape: data new_shape? -> reshaped old_shape", inplace="data -> reshaped", shape=UNKNOWN, host="new_shape")
 class Int8Reshape(Quantizing, Reshape):
-    """Reshape of a quantized tensor."""
+    """The same bytes under another shape.
+
+    new_shape: the shape, instead of the argument.
+    reshaped: of the new shape, with the scale and zero point of data.
+    old_shape: the shape of data, int64.
+    shape: the new shape; 0 keeps data's dimension at that place, and one -1 is worked out from the others.
+    """
 
     def __call__(self, x: Int8Tensor, new_shape: Tensor | None = None) -> tuple[Int8Tensor, Tensor]:
         data, old = super().__call__(quantized(x).data, new_shape)
@@ -96,7 +123,13 @@ class Int8Reshape(Quantizing, Reshape):
 
 @op("Int8Slice: data starts? ends? -> output", shape=UNKNOWN, host="starts ends", arity=lambda i, o: i != 2)
 class Int8Slice(Quantizing, Slice):
-    """Slice of a quantized tensor; dim, start_idx and end_idx bound one dimension in place of starts and ends."""
+    """A box cut out of a quantized tensor: output[i, j, ...] = data[starts[0] + i, starts[1] + j, ...].
+
+    starts, ends: where the box begins and ends along each dimension. An end of -1 is the end of the dimension, -2 one
+        before it, and so on.
+    output: ends - starts along each dimension, with the scale and zero point of data.
+    dim, start_idx, end_idx: bounds of one dimension, instead of starts and ends.
+    """
 
     dim: int = 0
     start_idx: int | None = None
@@ -114,7 +147,11 @@ class Int8Slice(Quantizing, Slice):
 
 @op("Int8Transpose: X -> Y", shape=UNKNOWN)
 class Int8Transpose(Quantizing, Transpose):
-    """Transpose of a quantized tensor: dimension d of Y is dimension axes[d] of X; without axes they are reversed."""
+    """The dimensions in another order: dimension d of Y is dimension axes[d] of X.
+
+    Y: with the scale and zero point of X.
+    axes: the order; unless given the dimensions are reversed.
+    """
 
     def __call__(self, x: Int8Tensor) -> Int8Tensor:
         return self.as_is(super().__call__(quantized(x).data).clone(), x)
@@ -122,9 +159,15 @@ class Int8Transpose(Quantizing, Transpose):
 
 @op("Int8Concat: +inputs -> concat_result split_info?", shape=UNKNOWN, engines="DNNLOWP")
 class Int8Concat(Quantizing):
-    """The inputs one after another along `axis`: 3 in the order NHWC, else 0, unless given. split_info is left empty.
+    """Quantized tensors one after another along a dimension.
 
     Their bytes are kept as they are; with the engine DNNLOWP they are brought to one scale and zero point.
+
+    inputs: quantized tensors with the same dimensions but for `axis`.
+    concat_result: the dimensions of the inputs, those along `axis` added up.
+    split_info: left empty.
+    axis: the dimension; unless given 3 in the order NHWC and 0 else.
+    order: NHWC or NCHW; settles the axis where that is not given.
     """
 
     axis: int | None = None
@@ -144,7 +187,12 @@ class Int8Concat(Quantizing):
 
 @op("Int8ChannelShuffle: X -> Y", shape=UNKNOWN, engines="DNNLOWP")
 class Int8ChannelShuffle(Quantizing):
-    """ChannelShuffle of a quantized tensor, in the order NHWC."""
+    """The channels in another order: channel g * (C / group) + k of X is channel k * group + g of Y.
+
+    X: (N, H, W, C), or (N, C, H, W) in the order NCHW, quantized.
+    Y: of the shape, scale and zero point of X.
+    group: how many groups of channels are interleaved; it divides C.
+    """
 
     group: int = 1
     order: str = "NCHW"
@@ -156,9 +204,12 @@ class Int8ChannelShuffle(Quantizing):
 
 @op("Int8ResizeNearest: X -> Y", shape=UNKNOWN)
 class Int8ResizeNearest(Quantizing):
-    """Y[n, i, j, c] = X[n, floor(i / height_scale), floor(j / width_scale), c]; X is N H W C.
+    """Images resized by the nearest pixel: Y[n, i, j, c] = X[n, floor(i / height_scale), floor(j / width_scale), c].
 
-    output_size: height and width from which whole scales are worked out, rounded down, in place of the others.
+    X: (N, H, W, C), quantized.
+    Y: (N, floor(H * height_scale), floor(W * width_scale), C), with the scale and zero point of X.
+    width_scale, height_scale: by how much columns and rows become more.
+    output_size: (height, width), from which the scales are worked out as whole numbers, rounded down; instead of them.
     """
 
     width_scale: float = 1.0
@@ -179,7 +230,12 @@ class Int8ResizeNearest(Quantizing):
 
 @op("Quantize: X Qparam? -> Y", shape=UNKNOWN, types="X: float", engines="DNNLOWP DNNLOWP_16 DNNLOWP_ROWWISE")
 class Quantize(Int8Quantize):
-    """Int8Quantize under the name that the DNNLOWP engines give it: without Y_scale bytes span the values of X."""
+    """Int8Quantize under the name that the DNNLOWP engines give it: without Y_scale the bytes span the values of X.
+
+    X: float32, of any shape.
+    Qparam: the scale and zero point, as Int8GenQuantParams makes them, instead of the arguments.
+    Y: quantized, of the shape of X.
+    """
 
     def bind(self, site: Any) -> None:
         super().bind(site)
@@ -188,5 +244,9 @@ class Quantize(Int8Quantize):
 
 @op("Dequantize: X -> Y", shape=UNKNOWN, engines="DNNLOWP DNNLOWP_16 DNNLOWP_ROWWISE")
 def dequantize(x: Int8Tensor | Tensor) -> Tensor:
-    """Y = scale * (X - zero point); a tensor of floats is handed on."""
+    """Y = scale * (X - zero point), as float32.
+
+    X: a quantized tensor; a tensor of floats is copied.
+    Y: float32, of the shape of X.
+    """
     return to_real(x) if isinstance(x, Int8Tensor) else floats(x).clone()

@@ -14,7 +14,12 @@ CODES = (torch.uint8, torch.uint16, torch.int32)
 
 @op("QuantDecode: codebook +codes -> +decoded", types="codebook: float, codes: uint8 uint16 int32")
 def quant_decode(codebook: Tensor, *codes: Tensor) -> tuple[Tensor, ...]:
-    """The entries of a code book that codes number: decoded = codebook[codes], of the shape of codes."""
+    """Entries of a code book: decoded = codebook[codes].
+
+    codebook: (K), float32.
+    codes: uint8, uint16 or int32, of any shape, numbers of entries.
+    decoded: one float32 tensor for each of codes, of its shape.
+    """
     flat = codebook.reshape(-1)
     return tuple(flat.index_select(0, _numbers(c, flat)).view(c.shape) for c in codes)
 
@@ -39,7 +44,12 @@ def _(g: Gradient) -> None:
     arity=lambda i, o: i >= 3 and i % 2 == 1,
 )
 def quant_decode_gradient(codebook: Tensor, *rest: Tensor) -> Tensor:
-    """Of each entry of the code book, the sum of the gradients at its codes; inputs: all codes, then all gradients."""
+    """The gradient of a code book: for each entry the sum of the gradients at its codes.
+
+    codebook: (K), float32.
+    codes_and_gradients: all blobs of codes, then the gradient of each.
+    codebook_grad: (K).
+    """
     made = torch.zeros_like(codebook)
     flat = made.view(-1)
     half = len(rest) // 2
@@ -56,9 +66,13 @@ def quant_decode_gradient(codebook: Tensor, *rest: Tensor) -> Tensor:
 def byte_weight_dequant(
     x: Tensor | np.ndarray, *, min: float = -3.0, max: float = 3.0, shape: tuple[int, ...] = ()
 ) -> Tensor:
-    """Y = min + X (max - min) / 255 of the shape given, for bytes X, or those of a string tensor's first string.
+    """Y = min + X (max - min) / 255.
 
-    Bytes beyond those that the shape has room for are not looked at.
+    X: bytes, of any shape, or a string tensor, of whose first string the bytes are taken. At least as many as the shape
+        has elements; further ones are ignored.
+    Y: float32, of the shape given.
+    min, max: the numbers that the bytes 0 and 255 stand for.
+    shape: the shape of Y.
     """
     if isinstance(x, np.ndarray):
         x = torch.frombuffer(bytearray(x.reshape(-1)[0] if x.size else b""), dtype=torch.uint8)

@@ -38,9 +38,15 @@ class Packing(Op):
 
 @op("Int8FCPackWeight: W b? -> W_q B_q?", shape=UNKNOWN, engines="DNNLOWP DNNLOWP_ACC16 DNNLOWP_ROWWISE")
 class Int8FCPackWeight(Packing):
-    """The weights of Int8FC, M K, quantized and arranged once for all; B_q is b in 32 bits.
+    """The weights of Int8FC, quantized and arranged ahead.
 
-    quantize_channelwise: row by row, as the engine DNNLOWP_ROWWISE does. axis_w: W is made a matrix at this dimension.
+    W: (M, K), floats or quantized.
+    b: (M), floats.
+    W_q: the packed weights, for Int8FC and Int8FCRelu.
+    B_q: b as 32-bit integers, in units of in_scale times the scale of the weights.
+    axis_w: where the columns of W begin, if it has more dimensions than two.
+    quantize_channelwise: each row of W gets a scale and a zero point of its own, as with the engine DNNLOWP_ROWWISE.
+    in_scale: the scale of the layer's input.
     """
 
     axis_w: int = 1
@@ -54,9 +60,13 @@ class Int8FCPackWeight(Packing):
 
 @op("Int8ConvPackWeight: W b? -> W_q", shape=UNKNOWN, engines="DNNLOWP DNNLOWP_ACC16")
 class Int8ConvPackWeight(Packing):
-    """The filters of Int8Conv, M kH kW C/group, quantized and arranged once for all; b goes to the layer as it is.
+    """The filters of Int8Conv, quantized and arranged ahead; b goes to the layer as it is.
 
-    quantize_groupwise: group by group. The other arguments are those of the layer.
+    W: (M, kH, kW, C / group), floats or quantized.
+    b: the bias; ignored.
+    W_q: the packed filters, for Int8Conv and Int8ConvRelu.
+    group: how many groups the channels fall into, as in the layer.
+    quantize_groupwise: the filters of each group get a scale and a zero point of their own.
     """
 
     group: int = 1
@@ -74,21 +84,36 @@ class PackedMatrix(NamedTuple):
 
 @op("FbGemmPack: X -> packed", shape=UNKNOWN, types="X: float")
 def fb_gemm_pack(x: Tensor) -> PackedMatrix:
-    """The weights X, M K, in half precision, arranged for FbFCPacked."""
+    """Weights in half precision, packed for FbFCPacked.
+
+    X: (N, K), or (N, ...), whose later dimensions are joined.
+    packed: the packed weights; only FbFCPacked can read them.
+    """
     demand.least_rank(x, 2, "X")
     return PackedMatrix(x.flatten(1).to(torch.float16))
 
 
 @op("FbGemmPackTranspose: X -> packed", shape=UNKNOWN, types="X: float")
 def fb_gemm_pack_transpose(x: Tensor) -> PackedMatrix:
-    """The weights X, K M, transposed and in half precision, arranged for FbFCPacked."""
+    """Weights, transposed and in half precision, packed for FbFCPacked.
+
+    X: (K, N).
+    packed: the packed weights; only FbFCPacked can read them.
+    """
     demand.rank(x, 2, "X")
     return PackedMatrix(x.t().contiguous().to(torch.float16))
 
 
 @op("FbFCPacked: X packed b -> Y", shape=UNKNOWN, types="X b: float")
 def fb_fc_packed(x: Tensor, w: PackedMatrix, b: Tensor, *, axis: int = 1) -> Tensor:
-    """Y = X W^T + b, X made a matrix at `axis` and W packed by FbGemmPack; what is packed is in half precision."""
+    """A fully connected layer with packed weights: Y = X W^T + b.
+
+    X: made a matrix (M, K) by joining the dimensions before `axis`, and those from it on.
+    packed: W, (N, K), as FbGemmPack or FbGemmPackTranspose made it, in half precision.
+    b: (N).
+    Y: the dimensions of X before `axis`, then N.
+    axis: where the columns of X begin.
+    """
     if not isinstance(w, PackedMatrix):
         raise EnforceNotMet("the weights must be packed, by FbGemmPack or FbGemmPackTranspose")
     rows = x.reshape(x.shape[:axis].numel(), x.shape[axis:].numel())
@@ -116,7 +141,13 @@ class QuantScheme(NamedTuple):
 def int8_quant_scheme_blob_fill(
     *, quantization_kind: str = "MIN_MAX_QUANTIZATION", preserve_sparsity: bool = False
 ) -> QuantScheme:
-    """A scheme for Int8GenQuantParams: the kind of quantization, and whether it is symmetric about 0."""
+    """A scheme for Int8GenQuantParams.
+
+    quant_scheme: the scheme.
+    quantization_kind: MIN_MAX_QUANTIZATION, P99_QUANTIZATION, L2_MIN_QUANTIZATION or L2_MIN_QUANTIZATION_APPROX; see
+        Int8GenQuantParams.
+    preserve_sparsity: the interval is made symmetric about 0, so that 0 is held exactly.
+    """
     if quantization_kind not in RANGES:
         raise EnforceNotMet(f"quantization_kind is one of {', '.join(RANGES)}, not {quantization_kind!r}")
     return QuantScheme(quantization_kind, preserve_sparsity)
@@ -124,10 +155,16 @@ def int8_quant_scheme_blob_fill(
 
 @op("Int8GenQuantParams: X quant_scheme -> quant_param", shape=UNKNOWN, types="X: float")
 def int8_gen_quant_params(x: Tensor, scheme: Any) -> QuantParams:
-    """The scale and zero point with which bytes serve X best, as the scheme understands it.
+    """The scale and zero point with which bytes hold the values of X best, by a given scheme.
 
-    MIN_MAX_QUANTIZATION spans all values, P99_QUANTIZATION the middle 99 % of them, and L2_MIN_QUANTIZATION (or
-    ..._APPROX) the interval that makes the squared error of a histogram of 2048 bins least.
+    With low and high the interval that the scheme chooses, widened to hold 0, scale = (high - low) / 255 and the zero
+    point is round(-low / scale). MIN_MAX_QUANTIZATION chooses [min X, max X], P99_QUANTIZATION the middle 99 % of the
+    values, L2_MIN_QUANTIZATION and L2_MIN_QUANTIZATION_APPROX the interval with the least squared error over a
+    histogram of 2048 bins.
+
+    X: float32, of any shape.
+    quant_scheme: a scheme made by Int8QuantSchemeBlobFill.
+    quant_param: the scale and the zero point, for Int8Quantize and Int8FC.
     """
     if not isinstance(scheme, QuantScheme):
         raise EnforceNotMet("quant_scheme must come from Int8QuantSchemeBlobFill")

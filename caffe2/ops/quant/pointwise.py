@@ -33,18 +33,22 @@ class AddingRelu(Adding):
     relu = True
 
 
-SUM = "The elementwise sum of quantized tensors, which have one shape, quantized by Y_scale and Y_zero_point."
+SUM = "The elementwise sum of quantized tensors, which have one shape{relu}."
 for _header, _inplace in (("Int8Add: A B -> C", "A -> C, B -> C"), ("Int8Sum: A *B -> C", "A -> C, B -> C")):
-    op(_header, inplace=_inplace, shape=UNKNOWN, engines=ENGINES, doc=SUM)(Adding)
+    op(_header, inplace=_inplace, shape=UNKNOWN, engines=ENGINES, doc=SUM.format(relu=""))(Adding)
     _relu = _header.replace(":", "Relu:", 1)
-    op(_relu, inplace=_inplace, shape=UNKNOWN, engines=ENGINES, doc=f"{SUM} Negative sums count as 0.")(AddingRelu)
+    op(_relu, inplace=_inplace, shape=UNKNOWN, engines=ENGINES, doc=SUM.format(relu="; negative sums are raised to 0"))(
+        AddingRelu
+    )
 
 
 @op("Int8Mul: A B -> C", shape=UNKNOWN, engines=ENGINES)
 class Int8Mul(Quantizing):
-    """The elementwise product of two quantized tensors, quantized by Y_scale and Y_zero_point.
+    """The elementwise product C = A * B of two quantized tensors.
 
-    broadcast: B is stretched to A; its dimensions are A's last ones, or those from `axis` on.
+    broadcast: the dimensions of B are the last ones of A, or, with `axis`, those from it on; otherwise the shapes
+        follow NumPy's rules.
+    axis: the dimension of A where those of B begin; -1: the last ones. Ignored without broadcast.
     """
 
     broadcast: bool = False
@@ -59,7 +63,12 @@ class Int8Mul(Quantizing):
 
 @op("Int8ElementwiseLinear: X w b -> Y", shape=UNKNOWN, engines=ENGINES)
 class Int8ElementwiseLinear(Quantizing):
-    """Y = X * w + b, quantized; w and b have one element for each of those of X from `axis` on."""
+    """Y = X * w + b, w and b broadcast along the dimensions before `axis`.
+
+    w, b: floats, with one element for each of those of X from `axis` on.
+    Y: quantized, of the shape of X.
+    axis: the first dimension that w and b share with X.
+    """
 
     axis: int = 1
 
@@ -73,7 +82,10 @@ class Int8ElementwiseLinear(Quantizing):
 
 @op("Int8Relu: X -> Y", inplace="X -> Y", shape=UNKNOWN, engines=ENGINES)
 class Int8Relu(Quantizing):
-    """Y = max(X, 0): bytes below the zero point are raised to it."""
+    """Y = max(X, 0): bytes below the zero point are raised to it.
+
+    Y: of the shape, scale and zero point of X.
+    """
 
     def __call__(self, x: Int8Tensor) -> Int8Tensor:
         x = self.held(x)
@@ -82,7 +94,10 @@ class Int8Relu(Quantizing):
 
 @op("Int8LeakyRelu: X -> Y", inplace="X -> Y", shape=UNKNOWN)
 class Int8LeakyRelu(Quantizing):
-    """Y = X where X is positive, alpha * X elsewhere, quantized by Y_scale and Y_zero_point."""
+    """Y = X where X is positive, alpha * X elsewhere.
+
+    alpha: the slope on the negative side.
+    """
 
     alpha: float = 0.01
 
@@ -116,7 +131,11 @@ class Bounded(Quantizing):
 
 @op("Int8Sigmoid: input -> output", shape=UNKNOWN, engines=ENGINES)
 class Int8Sigmoid(Bounded):
-    """1 / (1 + exp(-X)), with the scale 1/256, or 1/254 with the engine DNNLOWP, and the zero point 0."""
+    """1 / (1 + exp(-input)), with the scale 1/256, or 1/254 with the engine DNNLOWP, and the zero point 0.
+
+    output: of the shape of the input.
+    Y_scale, Y_zero_point: if given, the scale and zero point named above.
+    """
 
     def __call__(self, x: Int8Tensor) -> Int8Tensor:
         return self.output(torch.sigmoid(self.looked_up(x, 2 * REACH)))
@@ -124,7 +143,11 @@ class Int8Sigmoid(Bounded):
 
 @op("Int8Tanh: input -> output", shape=UNKNOWN, engines=ENGINES)
 class Int8Tanh(Bounded):
-    """The hyperbolic tangent, with the scale 1/128, or 1/127 with the engine DNNLOWP, and the zero point 128."""
+    """The hyperbolic tangent, with the scale 1/128, or 1/127 with the engine DNNLOWP, and the zero point 128.
+
+    output: of the shape of the input.
+    Y_scale, Y_zero_point: if given, the scale and zero point named above.
+    """
 
     span, centre = 2.0, 128
 
@@ -136,7 +159,10 @@ class Int8Tanh(Bounded):
 class Int8Softmax(Bounded):
     """The softmax of all that each row of the first dimension holds, with the scale 1/256 and the zero point 0.
 
-    The original takes an argument `axis` and does not heed it.
+    An argument `axis` is accepted and ignored, as in the original.
+
+    output: of the shape of the input.
+    Y_scale, Y_zero_point: if given, the scale and zero point named above.
     """
 
     def __call__(self, x: Int8Tensor) -> Int8Tensor:
@@ -146,11 +172,18 @@ class Int8Softmax(Bounded):
 
 @op("Int8LSTMUnit: hidden_prev cell_prev gates seq_lengths timestep -> hidden cell", shape=UNKNOWN, engines=ENGINES)
 class Int8LSTMUnit(Quantizing):
-    """One step of an LSTM on quantized tensors; hidden and cell are quantized to suit the exact result.
+    """One step of an LSTM on quantized tensors.
 
-    gates 1 N 4*D holds the input, forget and output gates and the candidate before their activations, which are looked
-    up in tables: a gate's bytes span -6 .. 6 whatever their scale. Sequences that are over keep hidden_prev and
-    cell_prev, or become 0 with drop_states.
+    With the gates i, f, o, g: cell = sigmoid(f) * cell_prev + sigmoid(i) * tanh(g), hidden = sigmoid(o) * tanh(cell).
+    With an engine of the DNNLOWP family the activations are looked up in tables: a gate's bytes span -6 .. 6 whatever
+    its scale, and hidden and cell are quantized to suit the exact result.
+
+    hidden_prev, cell_prev: (1, N, D): the state before.
+    gates: (1, N, 4 * D): the input, forget and output gates and the candidate, before their activations.
+    seq_lengths: (N), integers: sequences of which timestep is not below their length keep their state.
+    timestep: one integer, the step.
+    hidden, cell: (1, N, D), quantized.
+    drop_states: the state of a sequence that is over becomes 0.
     """
 
     drop_states: bool = False

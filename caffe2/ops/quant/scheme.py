@@ -59,9 +59,12 @@ def nearest(x: Tensor) -> Tensor:
 class Quantizing(Op):
     """Base of operators with a quantized output.
 
-    Y_scale, Y_zero_point: its parameters; 1 and 0, and with an engine of the DNNLOWP family those that suit its values.
-    dequantize_output: the output is an ordinary tensor after all. followed_by: Sigmoid or Tanh, for whose table the
-    engines then make it.
+    Y_scale, Y_zero_point: the scale, positive, and the zero point, 0 .. 255, of the output; 1 and 0 unless given. With
+        an engine of the DNNLOWP family and without Y_scale they are chosen anew at every run, so that the bytes span
+        the output's values.
+    dequantize_output: the output is a float tensor, not a quantized one.
+    followed_by: Sigmoid or Tanh, if that takes the output next: the engines of the DNNLOWP family then choose the scale
+        that its table of values needs. Others ignore it.
 
     Where negative values count as 0 these engines spread the bytes over what is left of the range of Y_scale.
     """

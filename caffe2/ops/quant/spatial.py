@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import cleandoc
 from typing import Any
 
 import torch
@@ -20,16 +21,22 @@ from caffe2.runtime.blob import Int8Tensor
 
 POOL = """The {what} of each window of a quantized tensor{relu}.
 
-X is N H W C, or N C H W with an engine of the DNNLOWP family and the order NCHW.{more}
-The arguments are those of every sliding window.
+X: (N, H, W, C) in the order NHWC, or (N, C, H, W), quantized.
+Y: (N, H', W', C), or (N, C, H', W'), {more}
+dilation, dilation_h, dilation_w, dilations: counts for the size of Y and not within a window, as in the original.
 """
-KEPT = " Its bytes are kept as they are."
-MEAN = """ Y is quantized by Y_scale and
-Y_zero_point. Padding counts as zeros; with these engines it counts with count_include_pad alone."""
+KEPT = """with the bytes, scale and zero point of X.
+count_include_pad: accepted and ignored."""
+MEAN = """quantized.
+count_include_pad: with an engine of the DNNLOWP family: whether the padding counts as zeros, or not at all. Without
+    such an engine it always counts as zeros."""
 
 
 class Dense(Quantizing, Window):
-    """A pooling; `dilation` counts for how many windows there are, and not within one, as in the original."""
+    """A pooling; `dilation` counts for how many windows there are, and not within one, as in the original.
+
+    count_include_pad: whether the padding counts, as zeros, in the mean of a window.
+    """
 
     count_include_pad: bool = False
 
@@ -83,7 +90,16 @@ for _name, _what, _more, _bodies in (
 
 @op("Int8RoIAlign: X RoIs -> Y", shape=UNKNOWN)
 class Int8RoIAlign(Quantizing, Upright, Align):
-    """RoIAlign of a quantized tensor, N H W C, quantized by Y_scale and Y_zero_point."""
+    """RoIAlign of quantized images: the mean of bilinear samples in each cell of a grid laid over each region.
+
+    X: (N, H, W, C), or (N, C, H, W) in the order NCHW, quantized.
+    RoIs: (R, 4) or (R, 5), floats: rows (image, x1, y1, x2, y2); image may be left out where N is 1.
+    Y: (R, pooled_h, pooled_w, C), or (R, C, pooled_h, pooled_w), quantized.
+    spatial_scale: pixels of X for one unit of the coordinates in RoIs.
+    pooled_h, pooled_w: how many rows and columns of cells the grid has.
+    sampling_ratio: samples along each axis of a cell; 0 or less: ceil(size of the region / cells).
+    aligned: coordinates are shifted by half a pixel, and regions may be smaller than one.
+    """
 
     order: str = "NHWC"
 
@@ -92,9 +108,13 @@ class Int8RoIAlign(Quantizing, Upright, Align):
 
 
 class Int8SpatialBN(Quantizing):
-    """Y = (X - mean) / sqrt(var + epsilon) * scale + bias for a quantized X, channel by channel, with given statistics.
+    """Batch normalization with given statistics: Y = (X - mean) / sqrt(var + epsilon) * scale + bias, by channel.
 
-    X is N C H W (order NHWC: N H W C); the others have an element a channel. It is for inference: is_test must be set.
+    X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+    scale, bias, mean, var: (C), floats.
+    Y: quantized, of the shape of X.
+    is_test: must be set: it is for inference alone.
+    epsilon: is added to the variance; positive.
     """
 
     is_test: bool = False
@@ -125,13 +145,23 @@ for _suffix, _body in (("", Int8SpatialBN), ("Relu", Int8SpatialBNRelu)):
         inplace="X -> Y",
         shape=UNKNOWN,
         engines="DNNLOWP",
-        doc=Int8SpatialBN.__doc__ + ("\n    Negative values count as 0." if _suffix else ""),
+        doc=cleandoc(Int8SpatialBN.__doc__) + ("\n\nNegative values of Y are raised to 0." if _suffix else ""),
     )(_body)
 
 
 @op("Int8GroupNorm: X gamma beta -> Y mean? std?", shape=UNKNOWN, engines="DNNLOWP")
 class Int8GroupNorm(Quantizing, GroupNorm):
-    """GroupNorm of a quantized tensor, quantized by Y_scale and Y_zero_point."""
+    """GroupNorm of a quantized tensor: Y = (X - mean) / sqrt(variance + epsilon) * gamma + beta.
+
+    Mean and variance are those of each sample's group of channels.
+
+    X: (N, C, ...), or (N, ..., C) in the order NHWC.
+    gamma, beta: (C), floats or quantized.
+    Y: quantized, of the shape of X.
+    mean, std: (N, group), float32: the mean, and 1 / sqrt(variance + epsilon).
+    group: how many groups the channels fall into; it divides C.
+    epsilon: is added to the variance.
+    """
 
     outputs: OutputCount
 
@@ -143,7 +173,12 @@ class Int8GroupNorm(Quantizing, GroupNorm):
 
 @op("Int8Gather: DATA INDICES -> OUTPUT", shape=UNKNOWN, engines="DNNLOWP", types="INDICES: index")
 class Int8Gather(Quantizing):
-    """The rows of a quantized tensor that INDICES name, in their shape."""
+    """Rows of a quantized tensor.
+
+    DATA: (M, ...), quantized.
+    INDICES: any shape; rows of DATA, counted from 0.
+    OUTPUT: the shape of INDICES, then that of a row, with the scale and zero point of DATA.
+    """
 
     def __call__(self, x: Int8Tensor, indices: Tensor) -> Int8Tensor:
         x = self.held(x)

@@ -81,14 +81,21 @@ class Weighted(Quantizing):
 
 CONV = """{what} of a quantized tensor with quantized weights, plus bias{relu}.
 
-X is N H W C, filter M kH kW C/group{turned} and bias (32-bit integers in units of the product of the scales) M; the
-output is quantized by Y_scale and Y_zero_point. Weights and bias of floats are quantized first. The arguments are those
-of {kind}.
+X: (N, H, W, C) in the order NHWC, or (N, C, H, W), quantized.
+filter: {filter}.
+bias: (M): 32-bit integers in units of the product of the scales of X and filter, or floats; none is 0.
+Y: (N, H', W', M), or (N, M, H', W'), quantized; H' and W' as in {kind}.
+group: how many groups the channels fall into, each convolved by itself.
 """
+FILTER = """(M, kH, kW, C / group), or (M, C / group, kH, kW) in the order NCHW: quantized, packed by
+    Int8ConvPackWeight, or floats, which are quantized first"""
 
 
 class Convolution(Weighted, Convolving):
-    """A convolution. quantize_groupwise: weights of floats are quantized group by group."""
+    """A convolution.
+
+    quantize_groupwise: filters of floats get a scale and a zero point for each group of output channels.
+    """
 
     quantize_groupwise: bool = False
 
@@ -138,7 +145,9 @@ class ConvolutionRelu(Convolution):
 @op(
     "Int8ConvTranspose: X filter bias? -> Y",
     shape=UNKNOWN,
-    doc=CONV.format(what="The transposed convolution", relu="", turned=" (C first)", kind="ConvTranspose"),
+    doc=CONV.format(
+        what="The transposed convolution", relu="", filter="(C, kH, kW, M), quantized", kind="ConvTranspose"
+    ),
 )
 class TransposedConvolution(Weighted, Transposing):
     def __call__(self, x: Int8Tensor, w: Int8Tensor, b: Int8Tensor | None = None) -> Int8Tensor:
@@ -181,11 +190,17 @@ class FullyConnectedRelu(FullyConnected):
     relu = True
 
 
-FC = """Y = X W^T + b{relu} for a quantized X, made a matrix at `axis`, and quantized weights W, M K.
+FC = """A fully connected layer on quantized tensors: Y = X W^T + b{relu}.
 
-b is M: 32-bit integers in units of the product of the scales, or floats. Y is quantized by Y_scale and Y_zero_point, or
-by Qparam as Int8GenQuantParams makes it; further outputs stay empty. Weights of floats are quantized first, row by row
-with DNNLOWP_ROWWISE.
+X: quantized, made a matrix (M, K) by joining the dimensions before `axis`, and those from it on.
+W: (N, K), quantized, packed by Int8FCPackWeight, or floats, which are quantized first, row by row with the engine
+    DNNLOWP_ROWWISE.
+b: (N): 32-bit integers in units of the product of the scales of X and W, or floats.
+Qparam: the scale and zero point of Y, as Int8GenQuantParams makes them, instead of the arguments.
+Y: (M, N), quantized.
+unused_1, unused_2, unused_3: left empty.
+axis: where the columns of X begin.
+axis_w: where the columns of W begin.
 """
 
 for _suffix, _relu, _conv, _fc in (
@@ -196,7 +211,7 @@ for _suffix, _relu, _conv, _fc in (
         f"Int8Conv{_suffix}: X filter bias? -> Y",
         shape=UNKNOWN,
         engines=ENGINES,
-        doc=CONV.format(what="The convolution", relu=_relu, turned="", kind="Conv"),
+        doc=CONV.format(what="The convolution", relu=_relu, filter=FILTER, kind="Conv"),
     )(_conv)
     op(
         f"Int8FC{_suffix}: X W b Qparam? -> Y" + ("" if _suffix else " unused_1? unused_2? unused_3?"),
@@ -208,9 +223,13 @@ for _suffix, _relu, _conv, _fc in (
 
 @op("Int8BatchMatMul: A B -> Y", shape=UNKNOWN, engines=ENGINES)
 class Int8BatchMatMul(Weighted):
-    """The products of two quantized stacks of matrices, quantized by Y_scale and Y_zero_point.
+    """The products of two stacks of quantized matrices: Y[i] = A[i] B[i].
 
-    trans_a, trans_b: the matrices of A, or B, are transposed first. broadcast: stacks of other sizes are stretched.
+    A: (..., M, K); (..., K, M) with trans_a.
+    B: (..., K, N); (..., N, K) with trans_b.
+    Y: (..., M, N), quantized.
+    trans_a, trans_b: the matrices of A, or B, are transposed first.
+    broadcast: leading dimensions of A and B that differ follow NumPy's rules; they do so without it too.
     """
 
     trans_a: bool = False

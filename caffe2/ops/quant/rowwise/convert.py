@@ -40,6 +40,11 @@ FAKE = [
     ("FloatToFused2BitFakeRowwiseQuantized", "float", CRUMB),
     ("HalfToFused2BitFakeRowwiseQuantized", "float16", CRUMB),
 ]
+FORMULA = (
+    "q = round((x - bias) / scale), bias = min x and scale = (max x - min x) / (2^{bits} - 1) for each row, "
+    "which is what lies along the last dimension."
+)
+GREEDY = "The engine GREEDY quantizes, instead of min x .. max x, the range with the least squared error."
 WIDTH = {torch.float32: 32, torch.float16: 16}
 
 
@@ -78,9 +83,10 @@ for _name, _kind, _layout in TO_FUSED:
         _kind,
         _layout,
         _packing,
-        f"Rows of {_kind} numbers, along the last dimension, as fused rows of {_layout.bits} bits (uint8).\n\n"
-        f"Scale and bias are of {WIDTH[_layout.scale]} bits."
-        + (" Engine GREEDY quantizes the range that loses least." if _layout.per_byte > 1 else ""),
+        f"Rows of {_kind} numbers as fused rows of {_layout.bits} bits.\n\n{FORMULA.format(bits=_layout.bits)}"
+        + (f" {GREEDY}" if _layout.per_byte > 1 else "")
+        + f"\n\ninput: (..., K){_layout.whole}.\noutput: (..., K{_layout.share} + {_layout.tail}), uint8: "
+        f"the numbers, then scale and bias as float{WIDTH[_layout.scale]}.",
     )
 for _name, _kind, _layout in FAKE:
     _define(
@@ -88,14 +94,16 @@ for _name, _kind, _layout in FAKE:
         _kind,
         _layout,
         _faking,
-        f"The rows of a {_kind} matrix as fused rows of 8 bits with numbers of {_layout.bits} bits (uint8).\n\n"
-        "Scale and bias hold numbers of 16 bits in 32. Engine GREEDY quantizes the range that loses least.",
+        f"Rows of {_kind} numbers quantized to {_layout.bits} bits, laid out like fused rows of 8 bits.\n\n"
+        f"{FORMULA.format(bits=_layout.bits)} Scale and bias are rounded to float16. {GREEDY}\n\n"
+        "input: (M, K).\noutput: (M, K + 8), uint8: the numbers, a byte each, then scale and bias as float32.",
     )
 for _name, _output, _dtype, _layout in FROM_FUSED:
     op(
         f"{_name}: scale_bias_quantized_input -> {_output}",
         gradient=NONE,
         types="scale_bias_quantized_input: uint8",
-        doc=f"Fused rows of {_layout.bits} bits, with {WIDTH[_layout.scale]}-bit scale and bias, as the "
-        f"{WIDTH[_dtype]}-bit floats q scale + bias.",
+        doc=f"The numbers q * scale + bias of fused rows of {_layout.bits} bits.\n\n"
+        f"scale_bias_quantized_input: (..., K{_layout.share} + {_layout.tail}): rows of numbers q, then scale and "
+        f"bias as float{WIDTH[_layout.scale]}.\n{_output}: (..., K), float{WIDTH[_dtype]}.",
     )(_unpacking(_layout, _dtype))

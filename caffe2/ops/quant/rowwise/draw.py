@@ -15,12 +15,17 @@ EPSILON = 1e-8
 
 @op("FloatToFusedRandRowwiseQuantized: input -> output", gradient=NONE, types="input: float", random=True)
 class FloatToFusedRandRowwiseQuantized(Op):
-    """The rows of a matrix quantized to `bitwidth` bits (1, 2, 4 or 8), behind bit width, tail, minimum and maximum.
+    """The rows of a matrix quantized to `bitwidth` bits with random rounding, whose mean is exact.
 
-    With t = (x - min) / (max - min) (2^bitwidth - 1), q is floor(t + u), u uniform in [0, 1), which is t in the mean;
-    without `random` t rounded. A row's bytes are bitwidth, tail (1 byte each), min, max (float32), and then n bytes,
-    the i-th with q[i], q[i + n], ... from its lowest bits on; the last `tail` places of the last bytes are empty.
-    Wen et al., TernGrad, 2017.
+    With t = (x - min) / (max - min) * (2^bitwidth - 1), min and max those of the row, q = floor(t + u), u uniform in
+    [0, 1). A row's bytes are bitwidth, tail (1 byte each), min, max (float32), and then n bytes, the i-th with q[i],
+    q[i + n], ... from its lowest bits on; the last `tail` places of the last bytes are empty. Wen et al., TernGrad,
+    2017.
+
+    input: (M, K), K > 0.
+    output: (M, 10 + ceil(K * bitwidth / 8)), uint8.
+    bitwidth: 1, 2, 4 or 8.
+    random: whether rounding is random; otherwise q is t rounded to the nearest integer.
     """
 
     bitwidth: int = 8
@@ -61,7 +66,11 @@ class FloatToFusedRandRowwiseQuantized(Op):
     shape=UNKNOWN,
 )
 def rand_to_float(packed: Tensor) -> Tensor:
-    """The floats q (max - min) / (2^bitwidth - 1) + min that rows of FloatToFusedRandRowwiseQuantized stand for."""
+    """The numbers q * (max - min) / (2^bitwidth - 1) + min that the rows of FloatToFusedRandRowwiseQuantized stand for.
+
+    quantized_input: (M, bytes), uint8, M > 0.
+    float_input: (M, K), float32.
+    """
     demand.rank(packed, 2, "quantized_input")
     if packed.shape[0] < 1 or packed.shape[1] < HEAD:
         raise EnforceNotMet(f"quantized_input has rows of at least {HEAD} bytes, not {tuple(packed.shape)}")

@@ -31,6 +31,16 @@ class Fused(NamedTuple):
         return 8 // self.bits
 
     @property
+    def share(self) -> str:
+        """How documents divide a number of columns by that."""
+        return f" / {self.per_byte}" if self.per_byte > 1 else ""
+
+    @property
+    def whole(self) -> str:
+        """What documents demand of a number of columns K."""
+        return f", K a multiple of {self.per_byte}" if self.per_byte > 1 else ""
+
+    @property
     def levels(self) -> int:
         """The largest q."""
         return 2**self.bits - 1

@@ -14,7 +14,7 @@ from caffe2.ops.segment.reduce import pooled
 LAYOUTS = {8: BYTE, 4: NIBBLE, 2: CRUMB}
 REDUCERS = {
     "Sum": ("", "The sum"),
-    "WeightedSum": ("WEIGHTS ", "The sum, each times its number in WEIGHTS,"),
+    "WeightedSum": ("WEIGHTS ", "The weighted sum"),
     "Mean": ("", "The mean"),
 }
 
@@ -84,14 +84,8 @@ def _define(bits: int, reducer: str, pruned: bool) -> None:
         gradient=NONE,
         types=f"DATA: uint8, INDICES: index, LENGTHS: int32{', WEIGHTS: float' * weighted}"
         + (", COMPRESSED_INDICES_MAPPING: int32" if pruned else ""),
-        doc=f"{said} of the rows of a fused table of {bits} bits that INDICES name, segment by segment; float32.\n\n"
-        "LENGTHS, int32, say how many indices each segment has."
-        + (
-            " The table is pruned:\nCOMPRESSED_INDICES_MAPPING tells the row of DATA of every index, -1 for none, "
-            "which counts as a row of zeros;\nwhere it is a single 0, indices are rows."
-            if pruned
-            else ""
-        ),
+        doc=f"{said} of the rows of a {'pruned ' * pruned}fused table of {bits} bits that INDICES name, by segment.\n\n"
+        f"DATA: (M, K{layout.share} + {layout.tail}): rows of numbers of {bits} bits, then scale and bias.",
     )(body)
 
 
@@ -111,9 +105,15 @@ for _bits in LAYOUTS:
 def sparse_lookup(
     indices: Tensor, lengths: Tensor, mapping: Tensor, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The rows of a pruned table that indices stand for, those that are not there left out; and the lengths then.
+    """The indices of rows that are left in a pruned table, and how many each segment then has.
 
-    COMPRESSED_INDICES_MAPPING tells the row of every index, -1 for none. output_weights: the WEIGHTS of those left.
+    INDICES: (N): rows of the table before it was pruned.
+    LENGTHS: (S): how many indices each segment has; they add up to N.
+    COMPRESSED_INDICES_MAPPING: for every row of the table before, its row in the pruned one, or -1 where it is gone.
+    WEIGHTS: (N): a number for each index.
+    output_indices: what INDICES map to, -1 left out.
+    output_lengths: (S), int32: how many of them each segment has.
+    output_weights: the WEIGHTS of those left.
     """
     demand.rank(indices, 1, "INDICES")
     demand.lengths(lengths, indices.numel(), "LENGTHS")
@@ -129,7 +129,12 @@ def sparse_lookup(
 
 @op("GatherFused8BitRowwise: DATA INDICES -> OUTPUT", gradient=NONE, types="DATA: uint8, INDICES: index")
 def gather_fused(table: Tensor, indices: Tensor) -> Tensor:
-    """The rows of a fused table of 8 bits that INDICES, a vector, name, as floats."""
+    """Rows of a fused table of 8 bits, as floats.
+
+    DATA: (M, K + 8), uint8: fused rows with a scale and a bias in float32.
+    INDICES: (N): rows of DATA.
+    OUTPUT: (N, K), float32.
+    """
     demand.rank(table, 2, "DATA")
     demand.rank(indices, 1, "INDICES")
     if not BYTE.columns(table, "DATA"):

@@ -17,10 +17,14 @@ FLAT = 1e-10
 
 @op("FloatToRowwiseQuantized8Bits: input -> quantized_input scale_bias", gradient=NONE, types="input: float")
 def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Bytes q = round((x - bias) / scale), halves away from 0, and a matrix with the scale and the bias of each row.
+    """Each row as bytes with a scale and a bias of its own: q = round((x - bias) / scale), halves rounded up.
 
-    bias = min x and scale = (max x - min x) / 255, 1 where a row is constant. A row is all that lies at one place of
-    the first dimension.
+    For a row, bias = min x and scale = (max x - min x) / 255, or 1 where the row is constant. A row is all that lies at
+    one place of the first dimension.
+
+    input: (M, ...), with rows that are not empty.
+    quantized_input: the bytes q, uint8, of the shape of input.
+    scale_bias: (M, 2), float32: the scale and the bias of each row.
     """
     rows = _rows(x, "input")
     if not rows.shape[1]:
@@ -39,7 +43,12 @@ def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
     types="quantized_input: uint8, scale_bias: float",
 )
 def dequantize(q: Tensor, scale_bias: Tensor) -> Tensor:
-    """The floats q scale + bias that bytes stand for, scale and bias being those of their row."""
+    """The floats q * scale + bias of a table of bytes, scale and bias being those of the row.
+
+    quantized_input: (M, ...), uint8.
+    scale_bias: (M, 2): the scale and the bias of each row.
+    output: float32, of the shape of quantized_input.
+    """
     _demand_scales(q, scale_bias)
     scale, bias = scale_bias.split(1, 1)
     return torch.addcmul(bias, _rows(q, "quantized_input").float(), scale).view(q.shape)
@@ -71,15 +80,16 @@ def _define(reducer: str, said: str) -> None:
         f"SparseLengths{reducer}8BitsRowwise: DATA {'SCALARS ' * weighted}INDICES LENGTHS scale_bias -> output",
         gradient=NONE,
         types=f"DATA: uint8, INDICES: index, LENGTHS: int32, scale_bias: float{', SCALARS: float' * weighted}",
-        doc=f"{said} of the rows that INDICES name of a table of bytes, segment by segment; float32.\n\n"
-        "LENGTHS, int32, say how many indices each segment has; scale_bias holds the scale and the bias of every row.",
+        doc=f"{said} of the rows of a table of bytes that INDICES name, by segment.\n\n"
+        "DATA: (M, ...): the bytes.\nscale_bias: (M, 2): the scale and the bias of each row.\n"
+        "output: (S, ...): float32, a row for each segment; 0 for an empty one.",
     )(body)
 
 
 for _row in (
     ("Sum", "The sum"),
-    ("WeightedSum", "The sum, each times its number in SCALARS,"),
+    ("WeightedSum", "The weighted sum"),
     ("Mean", "The mean"),
-    ("WeightedMean", "The sum, each times its number in SCALARS, divided by the length,"),
+    ("WeightedMean", "The weighted sum, divided by the length,"),
 ):
     _define(*_row)
