@@ -6,6 +6,7 @@ python -m docs.catalogue
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -55,7 +56,7 @@ def entry(d: OpDef, examples: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("*", r"\*")
+    return re.sub(r"(?m)\*(?! .)|(?<!^)\*", r"\\*", text)
 
 
 def example(d: OpDef) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -189,7 +190,10 @@ def _made(d: OpDef) -> list[str]:
 def _filled(paragraph: str, width: int) -> str:
     """A paragraph in lines of the width; one with indented lines or points keeps its own."""
     lines = paragraph.splitlines()
-    if len(paragraph) <= width or any(line[:1] in " *|" for line in lines):
+    if lines[0][:2] == "* ":
+        points = re.sub(r"\n +", " ", paragraph).splitlines()
+        return "\n".join(textwrap.fill(point, width, subsequent_indent="  ") for point in points)
+    if len(paragraph) <= width or any(line[:1] in " |" for line in lines):
         return paragraph
     return textwrap.fill(" ".join(lines), width, break_on_hyphens=False)
 

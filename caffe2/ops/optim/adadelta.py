@@ -35,9 +35,9 @@ class _Adadelta(Op):
 )
 class Adadelta(_Adadelta):
     """moment = decay moment + (1 - decay) grad^2, step = sqrt(moment_delta + epsilon) / sqrt(moment + epsilon) grad,
-    param = param + lr step, moment_delta = decay moment_delta + (1 - decay) step^2; lr is negative.
 
-    Zeiler, ADADELTA: An Adaptive Learning Rate Method, 2012.
+    param = param + lr step, moment_delta = decay moment_delta + (1 - decay) step^2, elementwise. Zeiler, ADADELTA: An
+    Adaptive Learning Rate Method, 2012.
     """
 
     def __call__(
@@ -56,7 +56,7 @@ class Adadelta(_Adadelta):
     like="param moment moment_delta",
 )
 class SparseAdadelta(_Adadelta):
-    """Adadelta of the rows of param and the moments that indices name, grad holding a row for each."""
+    """Adadelta of the rows of param, moment and moment_delta that indices name."""
 
     def __call__(
         self, param: Tensor, moment: Tensor, moment_delta: Tensor, indices: Tensor, grad: Tensor, lr: Tensor
@@ -84,8 +84,13 @@ def rms_prop(
     momentum: float = 0.0,
     epsilon: float = 1e-5,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """mean_squares = decay mean_squares + (1 - decay) grad^2, and then the moment that gives the new grad,
-    mu = momentum mu + lr grad / sqrt(mean_squares + epsilon) (Tieleman and Hinton, Lecture 6.5, 2012).
+    """mean_squares = decay mean_squares + (1 - decay) grad^2, and the step by it, with momentum.
+
+    output_grad = output_momentum = momentum mu + lr grad / sqrt(mean_squares + epsilon), elementwise, where mu is the
+    blob momentum and `momentum` the argument. Tieleman and Hinton, Lecture 6.5, 2012.
+
+    momentum: the blob: the step before, of the shape of grad, 0 at the start; the argument: its weight.
+    output_grad: the step.
     """
     s, m = fitted(mean_squares, grad, "mean_squares"), fitted(momentum_, grad, "momentum")
     s.lerp_(grad.square(), 1 - decay)

@@ -40,10 +40,13 @@ def adagrad_(w: Tensor, h: Tensor, g: Tensor, lr: Tensor, epsilon: float, decay:
     like="param moment grad grad",
 )
 class Adagrad(Op):
-    """moment = decay moment + grad^2, param = param + lr grad / (sqrt(moment) + epsilon), lr being negative.
+    """moment = decay moment + grad^2, param = param + lr grad / (sqrt(moment) + epsilon), elementwise.
 
-    weight_decay: so many times param is added to grad first. output_effective_lr: lr / (sqrt(moment) + epsilon);
-    output_update: what param grew by (Duchi et al., Adaptive Subgradient Methods, 2011).
+    Duchi et al., Adaptive Subgradient Methods, 2011.
+
+    output_effective_lr: lr / (sqrt(moment) + epsilon), of the shape of param.
+    output_update: what was added to param.
+    decay: the weight of the moment before; 1 sums all squares.
     """
 
     outputs: OutputCount
@@ -108,7 +111,10 @@ def compiled(
     **ROWS,
 )
 class SparseAdagrad(Op):
-    """Adagrad of the rows of param and moment that indices name, grad holding a row for each."""
+    """Adagrad of the rows of param and moment that indices name.
+
+    decay: must be 1.
+    """
 
     epsilon: float = 1e-5
     decay: float = 1.0
@@ -148,7 +154,10 @@ def row_wise_sparse_adagrad(
     epsilon: float = 1e-5,
     weight_decay: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """SparseAdagrad with one moment a row: it grows by the mean of the squares of the row's gradient."""
+    """SparseAdagrad with one moment for each row, which grows by the mean of the squares of the row's gradient.
+
+    moment: (M), 0 at the start.
+    """
     rows, rate = rows_of(grad, indices, param), scalar(lr)
     tables = param, row_wise_moment(moment, param)
     if compiled(*tables, indices, rows, rate, epsilon, weight_decay, row_wise=True):
@@ -190,10 +199,14 @@ def _wngrad(b: Tensor, g: Tensor, lr: Tensor, epsilon: float) -> Tensor:
 def wngrad(
     param: Tensor, seq_b: Tensor, grad: Tensor, lr: Tensor, *, epsilon: float = 1e-5
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """param = param + lr grad / (seq_b + epsilon), then seq_b = seq_b + |grad|^2 / (seq_b + epsilon), one number.
+    """param = param + lr grad / (seq_b + epsilon), then seq_b = seq_b + |grad|^2 / (seq_b + epsilon).
 
-    output_effective_lr: lr / (seq_b + epsilon), output_update: what param grew by
-    (Wu, Ward and Bottou, WNGrad: Learn the Learning Rate in Gradient Descent, 2018).
+    Wu, Ward and Bottou, WNGrad: Learn the Learning Rate in Gradient Descent, 2018.
+
+    seq_b: the state of the optimizer, one number.
+    output_seq_b: seq_b, updated.
+    output_effective_lr: lr / (seq_b + epsilon), one number.
+    output_update: what was added to param.
     """
     rate = _wngrad(scalar(seq_b, "seq_b"), grad, scalar(lr), epsilon)
     step = rate * grad
@@ -211,7 +224,11 @@ def wngrad(
 def sparse_wngrad(
     param: Tensor, seq_b: Tensor, indices: Tensor, grad: Tensor, lr: Tensor, *, epsilon: float = 1e-5
 ) -> tuple[Tensor, Tensor]:
-    """Wngrad of the rows of param that indices name; as in the original seq_b grows by |grad|^2 / seq_b."""
+    """Wngrad of the rows of param that indices name; as in the original seq_b grows by |grad|^2 / seq_b.
+
+    seq_b: the state of the optimizer, one number.
+    output_seq_b: seq_b, updated.
+    """
     rows, b = rows_of(grad, indices, param), scalar(seq_b, "seq_b")
     flat = indices.reshape(-1)
     demand.in_range(flat, param.shape[0], "indices")

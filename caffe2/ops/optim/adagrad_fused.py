@@ -93,14 +93,23 @@ def _dots(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).flatten(1).sum(1) if a.dim() > 1 else a * b
 
 
-ADAGRAD = """{rule} by the gradient of SparseLengths{reducer}: lengths cut indices into segments, and every index of a
-    segment gets {share}. lr is negative; weight_decay: so many times param is added to it."""
+ADAGRAD = """{rule} by the gradient of SparseLengths{reducer}.
+
+lengths cut indices into segments; the gradient of the row that an index names is {share}.
+
+indices: (N): rows of param, counted from 0.
+grad: (S, ...): the gradient of the output of SparseLengths{reducer}, a row for each segment.
+lengths: (S): how many indices each segment has; they add up to N.
+moment: {moment}, 0 at the start.
+aux_param: (N): the weights.
+aux_grad: (N): the gradient of the weights: the dot products of rows of param and grad, of param before {when}.
+decay: must be 1.
+"""
 SHARES = {
-    "Sum": "the segment's row of grad",
-    "Mean": "the segment's row of grad, divided by its length",
-    "WeightedSum": "the segment's row of grad times a weight of aux_param: as in the original\n"
-    "    that of the index's place in its segment, not among all indices. aux_grad is the gradient of the weights,\n"
-    "    the dot products of rows of param and grad, of param before any update; of Approx, before its own",
+    "Sum": "its segment's row of grad",
+    "Mean": "its segment's row of grad, divided by the segment's length",
+    "WeightedSum": "its segment's row of grad times a weight of aux_param: as in the original\n"
+    "that of the index's place in its segment, not among all indices",
 }
 SHAPES = {
     "Sum": ("param moment indices grad lr lengths -> output_param output_moment", "param moment"),
@@ -128,5 +137,11 @@ for _rule in ("SparseAdagrad", "RowWiseSparseAdagrad"):
                 engines="SIMD",
                 mutates=True,
                 like=_like,
-                doc=ADAGRAD.format(rule=_rule, reducer=_reducer, share=SHARES[_reducer]),
+                doc=ADAGRAD.format(
+                    rule=_rule,
+                    reducer=_reducer,
+                    share=SHARES[_reducer],
+                    moment="(M)" if _facets["_row_wise"] else "of the shape of param",
+                    when="the update of the row itself" if _suffix else "any update",
+                ),
             )(type(_name, (_base,), _facets))

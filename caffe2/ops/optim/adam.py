@@ -59,10 +59,14 @@ class _Adam(Op):
     like="param moment_1 moment_2 grad",
 )
 class Adam(_Adam):
-    """With t = iter + 1, m = moment_1, v = moment_2: m = beta1 m + (1 - beta1) grad, v = beta2 v + (1 - beta2) grad^2,
-    output_grad = sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon), param = param + lr output_grad.
+    """Adam: with t = iter + 1, m = moment_1 and v = moment_2, elementwise:
 
-    lr is negative. Epsilon is not corrected, unlike that of torch.optim.Adam.
+    m = beta1 m + (1 - beta1) grad, v = beta2 v + (1 - beta2) grad^2, output_grad = sqrt(1 - beta2^t) / (1 - beta1^t) m
+    / (sqrt(v) + epsilon), param = param + lr output_grad. Epsilon is not corrected for t, unlike that of
+    torch.optim.Adam. Kingma and Ba, Adam: A Method for Stochastic Optimization, 2014.
+
+    output_grad: the step, before the learning rate.
+    beta1, beta2: the weights of the past in the moving averages of grad and of its square.
     """
 
     def __call__(
@@ -145,10 +149,12 @@ class _Rows(_Adam):
     **SPARSE,
 )
 class SparseAdam(_Rows):
-    """Adam of the rows of param and the moments that indices name, grad holding a row for each.
+    """Adam of the rows of param and of the moments that indices name.
 
+    output_grad: the step of each row, before the learning rate.
+    beta1, beta2: the weights of the past in the moving averages of grad and of its square.
     enableRAdam: the step is rectified: with r = 2 / (1 - beta2) - 1 and s = r - 2 t beta2^t / (1 - beta2^t) it is
-    multiplied by sqrt((s - 4) (s - 2) r / ((r - 4) (r - 2) s)), or is m / (1 - beta1^t) while s < 5.
+        multiplied by sqrt((s - 4) (s - 2) r / ((r - 4) (r - 2) s)), or is m / (1 - beta1^t) while s < 5.
     """
 
     enableRAdam: bool = False
@@ -182,7 +188,12 @@ class SparseAdam(_Rows):
     **SPARSE,
 )
 class RowWiseSparseAdam(_Rows):
-    """SparseAdam with one second moment a row, of the mean of the squares of the row's gradient."""
+    """SparseAdam with one second moment for each row, of the mean of the squares of the row's gradient.
+
+    moment_2: (M), 0 at the start.
+    output_grad: the step of each row, before the learning rate.
+    beta1, beta2: the weights of the past in the moving averages of grad and of its square.
+    """
 
     _row_wise = True
 

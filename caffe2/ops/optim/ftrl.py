@@ -87,18 +87,26 @@ def _define(name: str, groups: bool, doc: str) -> None:
 _define(
     "Ftrl",
     False,
-    """The FTRL-Proximal update of var, whose state n and z lies pairwise in n_z:
-    n' = n + grad^2, z' = z + grad - (sqrt(n') - sqrt(n)) var / alpha, and
-    var' = -sgn(z') max(|z'| - lambda1, 0) / ((beta + sqrt(n')) / alpha + lambda2).
+    """The FTRL-Proximal update: n' = n + grad^2, z' = z + grad - (sqrt(n') - sqrt(n)) var / alpha,
 
-    alpha: the learning rate, 0.005 unless an argument or the blob gives it (McMahan et al., Ad Click Prediction, 2013).
+    var' = -sgn(z') max(|z'| - lambda1, 0) / ((beta + sqrt(n')) / alpha + lambda2), elementwise. McMahan et al., Ad
+    Click Prediction, 2013.
+
+    alpha: the learning rate, positive: an argument or a blob of one number; 0.005 unless given.
+    beta: is added to sqrt(n').
+    lambda1, lambda2: the weights of the L1 and the L2 penalty.
     """,
 )
 _define(
     "GFtrl",
     True,
-    """Ftrl with a penalty of groups: what lies in a column of var, over its first dimension of n, shrinks together,
-    var' = -z' max(1 - lambda1 sqrt(n) / |z'|, 0) / ((beta + sqrt(n')) / alpha + lambda2), |z'| the norm of the column.
+    """Ftrl with a penalty of groups: what lies in a column of var, along its N rows, shrinks together.
+
+    var' = -z' max(1 - lambda1 sqrt(N) / |z'|, 0) / ((beta + sqrt(n')) / alpha + lambda2), |z'| the column's norm.
+
+    alpha: the learning rate, positive: an argument or a blob of one number; 0.005 unless given.
+    beta: is added to sqrt(n').
+    lambda1, lambda2: the weights of the penalty of groups and of the L2 penalty.
     """,
 )
 
@@ -112,7 +120,11 @@ _define(
     like="var n_z",
 )
 class SparseFtrl(_Ftrl):
-    """Ftrl of the rows of var that indices name, grad holding a row for each."""
+    """Ftrl of the rows of var and n_z that indices name.
+
+    alpha: the learning rate: an argument or a blob of one number; 0.005 unless given.
+    beta, lambda1, lambda2: as in Ftrl.
+    """
 
     _least = 4
 

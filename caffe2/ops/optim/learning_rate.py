@@ -9,8 +9,21 @@ from torch import Tensor
 
 from caffe2.opdef import NONE, EnforceNotMet, Op, Site, op
 from caffe2.ops import demand
-from caffe2.ops.optim.policy import Plain, Traced, make_policy
+from caffe2.ops.optim.policy import Plain, Traced, described, make_policy
 from caffe2.ops.sync.stat import PROCESS
+
+DOC = f"""The learning rate at iteration t: base_lr times what the policy says of t.
+
+input: t, one number, not negative.
+output: one number, float32, of no dimensions.
+base_lr: the rate that the policy scales.
+policy: the name of one of the policies above; the arguments named there are given beside it.
+
+{described()}
+* composite: several policies in turn, each for one of the numbers of iterations in sub_policy_num_iters. Policy k is
+  sub_policy_k_policy with the arguments sub_policy_k_gamma and so on, times sub_policy_k_lr_scale = 1.0. All count t
+  from the start.
+"""
 
 
 def _checked(count: Tensor) -> Tensor:
@@ -29,7 +42,11 @@ def _checked(count: Tensor) -> Tensor:
     shape=lambda iter=None: torch.empty(1, dtype=torch.int64, device="meta"),
 )
 class Iter(Op):
-    """iter = iter + 1, int64. Without an input it goes on from what its output holds, from 0 where it holds nothing."""
+    """iter = iter + 1.
+
+    iter: one number, int64, not negative. Without the input it goes on from what the output blob holds, from 0 where
+        that holds nothing.
+    """
 
     def bind(self, site: Site) -> None:
         self._cell = site.workspace.cell(site.outputs[0]) if not site.inputs and site.workspace else None
@@ -50,10 +67,13 @@ class Iter(Op):
     mutates=True,
 )
 class AtomicIter(Op):
-    """iter = iter + 1, int64, while the mutex is held; it is one that CreateMutex made.
+    """iter = iter + 1, while a mutex is held.
 
     It adds in place: another operator may have read the blob before it waited for the mutex. The statistics of the
     process count it as atomic_iter/stats/<iter>/num_iter.
+
+    mutex: what CreateMutex made.
+    iter: one number, int64, not negative.
     """
 
     def bind(self, site: Site) -> None:
@@ -71,26 +91,9 @@ class AtomicIter(Op):
     types="input: int64",
     host="input",
     shape=lambda input: torch.empty((), device="meta"),
+    doc=DOC,
 )
 class LearningRate(Op):
-    """base_lr times what the policy says of iteration t, the one number of input: a float32 scalar.
-
-    With * for what the policy takes as arguments (defaults in the module caffe2.ops.optim.policy):
-
-    fixed: 1. step: gamma*^floor(t / stepsize*). exp: gamma*^t. inv: (1 + gamma* t)^-power*.
-    poly: (1 - t / max_iter*)^power*. gate: multiplier_1* before num_iter*, multiplier_2* from it on.
-    alter: 1 for active_period*, 0 for inactive_period* in turn, active_first* or not.
-    linearWarmup: from start_multiplier* to 1 over num_iter*. constantWarmup: multiplier* before num_iter*, then 1.
-    pieceWarmup: m1* before n1*, m2* before n2*, then m3*. hill: linearWarmup, then inv, no less than end_multiplier*.
-    slope: multiplier_1* before num_iter_1*, then in a line to multiplier_2* at num_iter_2*, no less than it.
-    cyclical: up to max_lr* and down in stepsize* each, with decay*. cosine: half cosines from max_lr* to min_lr* in
-    period*, with t_mult* and lr_shrink*. constantThenLinearWarmup: start_warmup_multiplier* for
-    constant_warmup_num_iter*, to 1 over linear_warmup_num_iter*. compositeCyclical, compositeCosine: the latter, then
-    cyclical or cosine, whose arguments are named cyclical_max_lr, cosine_period and so on.
-    composite: sub_policy_num_iters* iterations of each of several policies, policy k being sub_policy_k_policy* with
-    the arguments sub_policy_k_gamma* and so on, times sub_policy_k_lr_scale*; all count iterations from the start.
-    """
-
     base_lr: float
     policy: str
     device: torch.device
@@ -116,10 +119,17 @@ class LearningRate(Op):
 def learning_rate_adaption(
     lr: Tensor, grad: Tensor, effgrad: Tensor, *, lr_alpha: float = 0.01, normalized_lr_adaption: bool = True
 ) -> Tensor:
-    """output_lr = lr (1 - lr_alpha cos(grad, effgrad)), or lr - lr_alpha <grad, effgrad> if not normalized.
+    """The learning rate by hypergradient descent: output_lr = lr (1 - lr_alpha cos(grad, effgrad)).
 
-    effgrad is the step that the optimizer took; lr is one number (Baydin et al., Online Learning Rate Adaptation with
-    Hypergradient Descent, 2018). Norms below 1e-12 count as 1e-12.
+    Without normalized_lr_adaption output_lr = lr - lr_alpha <grad, effgrad>, the inner product. Norms below 1e-12 count
+    as 1e-12. Baydin et al., Online Learning Rate Adaptation with Hypergradient Descent, 2018.
+
+    lr: the learning rate, one number.
+    grad: the gradient, of any shape.
+    effgrad: the step that the optimizer took, of the shape of grad.
+    output_lr: one number.
+    lr_alpha: the learning rate of the learning rate.
+    normalized_lr_adaption: the cosine of the angle between both is taken, not their inner product.
     """
     demand.one_number(lr, "lr")
     if grad.numel() != effgrad.numel():

@@ -35,9 +35,13 @@ def momentum_(g: Tensor, m: Tensor, lr: Tensor, mu: float, nesterov: bool) -> No
 def momentum_sgd(
     grad: Tensor, moment: Tensor, lr: Tensor, *, momentum: float = 0.0, nesterov: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """moment = momentum moment + lr grad, and grad = moment, the step to take off a parameter.
+    """moment = momentum moment + lr grad and output_grad = moment, the step to take off a parameter.
 
-    nesterov: grad = lr grad + momentum moment (with the new moment), Nesterov's accelerated gradient.
+    With nesterov output_grad = lr grad + momentum moment, with the new moment: Nesterov's accelerated gradient.
+
+    moment: of the shape of grad, 0 at the start.
+    lr: the learning rate, one number, positive: the step is to be taken off.
+    output_grad: the step.
     """
     momentum_(grad, fitted(moment, grad, "moment"), scalar(lr), momentum, nesterov)
     return grad, moment
@@ -53,7 +57,11 @@ def momentum_sgd(
 def momentum_sgd_update(
     grad: Tensor, moment: Tensor, lr: Tensor, param: Tensor, *, momentum: float = 0.0, nesterov: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """MomentumSGD, and its step taken: param = param - grad."""
+    """MomentumSGD and its step: param = param - output_grad.
+
+    lr: the learning rate, one number, positive: the step is taken off param.
+    output_grad: the step that was taken off param.
+    """
     momentum_(grad, fitted(moment, grad, "moment"), scalar(lr), momentum, nesterov)
     param.sub_(fitted(grad, param, "grad"))
     return grad, moment, param
@@ -76,7 +84,11 @@ def sparse_momentum_sgd_update(
     momentum: float = 0.0,
     nesterov: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """MomentumSGDUpdate of the rows of param and moment that indices name, grad holding a row for each."""
+    """MomentumSGDUpdate of the rows of param and moment that indices name.
+
+    lr: the learning rate, one number, positive: the step is taken off param.
+    output_grad: the step of each row, taken off param.
+    """
     rate, tables = scalar(lr), (param, fitted(moment, param, "moment"))
     if COMPILED.serves(*tables, indices, grad, lr):
         rows_of(grad, indices, param)
@@ -122,7 +134,11 @@ def fp32_momentum_sgd_update(
     nesterov: bool = False,
     weight_decay: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """MomentumSGDUpdate of grad + weight_decay param."""
+    """MomentumSGDUpdate of grad + weight_decay param.
+
+    output_grad: the step that was taken off param.
+    lr: the learning rate, one number, positive: the step is taken off param.
+    """
     _decayed(grad, moment, lr, param, momentum, nesterov, weight_decay)
     return grad, moment, param
 
@@ -145,7 +161,11 @@ def fp16_momentum_sgd_update(
     weight_decay: float = 0.0,
     fp32_update: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """FP32MomentumSGDUpdate of half precision tensors; fp32_update: in single precision, rounded at the end."""
+    """FP32MomentumSGDUpdate of float16 tensors.
+
+    output_grad: the step that was taken off param.
+    fp32_update: computes in float32 and rounds at the end, instead of after every operation.
+    """
     if not fp32_update:
         _decayed(grad, moment, lr.half(), param, momentum, nesterov, weight_decay)
         return grad, moment, param

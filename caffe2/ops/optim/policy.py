@@ -246,6 +246,19 @@ POLICIES: dict[str, Callable[..., Number]] = {
     "cosine": cosine,
     "compositeCosine": composite_cosine,
 }
+
+
+def described() -> str:
+    """Every policy with its arguments and what it says, a line each."""
+    lines = []
+    for name, function in POLICIES.items():
+        own = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        given = ", ".join(f"{p.name} = {p.default}" for p in own if p.name != "base_lr")
+        said = " ".join(inspect.getdoc(function).split("\n\n")[0].split())
+        lines.append(f"* {name}{f' ({given})' if given else ''}: {said}")
+    return "\n".join(lines)
+
+
 DIVISORS = {"stepsize", "period", "cyclical_step_size", "cosine_period"}
 """Arguments that a policy divides by: they must be positive."""
 

@@ -15,7 +15,9 @@ FACETS = {"inplace": "param => output_param", "mutates": True, "like": "param"}
 class SparseNormalize(Op):
     """The rows of param that indices name, scaled to the Euclidean norm `norm`, in place.
 
-    use_max_norm: whether rows shorter than that stay as they are; grad is not used.
+    grad: accepted and ignored.
+    use_max_norm: rows that are shorter than `norm` stay as they are.
+    norm: the norm that the rows get.
     """
 
     use_max_norm: bool = True
@@ -45,8 +47,14 @@ for _name, _type in (("SparseNormalize", "float"), ("Float16SparseNormalize", "f
 
 @op("SparseLpRegularizer: param indices grad? -> output_param", types="param: float, indices: index", **FACETS)
 class SparseLpRegularizer(Op):
-    """The rows of param that indices name drawn towards 0, in place: with p = 2 times 1 - reg_lambda, with p = 1 by
-    reg_lambda, elements nearer than that becoming 0; grad is not used.
+    """The rows of param that indices name drawn towards 0, in place.
+
+    With p = 2 they are multiplied by 1 - reg_lambda; with p = 1 every element comes nearer to 0 by reg_lambda, and is 0
+    if it was nearer than that.
+
+    grad: accepted and ignored.
+    p: 1 or 2.
+    reg_lambda: how strongly.
     """
 
     p: float = 2.0

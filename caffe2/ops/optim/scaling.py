@@ -15,9 +15,19 @@ FOREVER = 2**63 - 1
 
 @op("Lars: X dX wd trust lr_max -> lr_rescaled", types="X dX wd trust lr_max: float")
 class Lars(Op):
-    """lr_rescaled = trust / (|dX| / |X| + wd + offset), 1 where |X| is 0, kept between lr_min and lr_max: [1].
+    """The factor of layer-wise adaptive rate scaling: lr_rescaled = trust / (|dX| / |X| + wd + offset).
 
-    You, Gitman and Ginsburg, Large Batch Training of Convolutional Networks, 2017.
+    |.| is the Euclidean norm. The factor is 1 where |X| is 0, and kept between lr_min and lr_max. You, Gitman and
+    Ginsburg, Large Batch Training of Convolutional Networks, 2017.
+
+    X: the parameter, of any shape.
+    dX: its gradient, of the same shape.
+    wd: the weight decay, one number.
+    trust: the trust coefficient, one number.
+    lr_max: the upper bound, one number.
+    lr_rescaled: (1).
+    offset: is added to the divisor.
+    lr_min: the lower bound.
     """
 
     offset: float = 0.5
@@ -44,7 +54,14 @@ class Lars(Op):
     differs="additional_threshold counts once a run; the original multiplies the threshold by it again at every run",
 )
 class ClipTensorByScaling(Op):
-    """input_tensor times min(1, threshold additional_threshold / val), val being one number, such as its norm."""
+    """clipped = input_tensor * min(1, threshold * additional_threshold / val).
+
+    input_tensor: of any shape.
+    val: one number, not negative: the norm of input_tensor, for instance.
+    additional_threshold: one number; 1 unless given.
+    clipped: of the shape of input_tensor.
+    threshold: the largest val that leaves the tensor as it is.
+    """
 
     threshold: float = 0.0
 
@@ -63,7 +80,13 @@ class ClipTensorByScaling(Op):
 
 @op("WeightScale: w iter -> nw", inplace="w -> nw", types="w: float, iter: int64", host="iter", like="w")
 class WeightScale(Op):
-    """nw = scale w where iter + 1 is a multiple of stepsize and below upper_bound_iter, else w."""
+    """nw = scale * w where iter + 1 is a multiple of stepsize and below upper_bound_iter, else w.
+
+    nw: of the shape of w.
+    scale: the factor.
+    stepsize: every how many iterations.
+    upper_bound_iter: the iteration from which on w stays as it is.
+    """
 
     stepsize: int = FOREVER
     upper_bound_iter: int = FOREVER
@@ -90,10 +113,15 @@ class WeightScale(Op):
 def row_wise_counter(
     prev_iter: Tensor, update_counter: Tensor, indices: Tensor, iter: Tensor, *, counter_halflife: int = -1
 ) -> tuple[Tensor, Tensor]:
-    """How often, with less weight to what is long ago, each row was updated: for the rows that indices name
-    update_counter = 1 + 2^(-(iter - prev_iter) / counter_halflife) update_counter and prev_iter = iter.
+    """How often each row was updated, long ago counting less: for the rows that indices name
 
-    A halflife below 1 leaves both alone.
+    update_counter = 1 + 2^(-(iter - prev_iter) / counter_halflife) update_counter, prev_iter = iter.
+
+    prev_iter: (M), int64: the iteration at which each row was updated last.
+    update_counter: (M), float64: the counts.
+    output_prev_iter: prev_iter, updated.
+    output_update_counter: update_counter, updated.
+    counter_halflife: after how many iterations an update counts half; below 1 nothing is updated.
     """
     if prev_iter.numel() != update_counter.numel():
         raise EnforceNotMet(f"there are {prev_iter.numel()} numbers in prev_iter, {update_counter.numel()} counters")

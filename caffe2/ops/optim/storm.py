@@ -38,10 +38,15 @@ def storm(
     momentum: float = 10.0,
     beta: float = 0.1,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """grad_sq_sum = grad_sq_sum + |grad|^2, eta = lr / cbrt(beta + grad_sq_sum), alpha = momentum eta^2,
-    moment = grad + (1 - alpha) (moment - grad), param = param + eta moment; lr is negative.
+    """Stochastic recursive momentum: grad_sq_sum = grad_sq_sum + |grad|^2, eta = lr / cbrt(beta + grad_sq_sum),
 
-    Cutkosky and Orabona, Momentum-Based Variance Reduction in Non-Convex SGD, 2019.
+    alpha = momentum eta^2, moment = grad + (1 - alpha) (moment - grad), param = param + eta moment. Cutkosky and
+    Orabona, Momentum-Based Variance Reduction in Non-Convex SGD, 2019.
+
+    grad_sq_sum: the sum of the squares of all gradients, one number.
+    output_grad_sq_sum: grad_sq_sum, updated.
+    momentum: c in alpha = c eta^2.
+    beta: is added to grad_sq_sum under the root.
     """
     rate, alpha = _rates(scalar(grad_sq_sum, "grad_sq_sum"), grad, scalar(lr), momentum, beta)
     _update_(param, fitted(moment, param, "moment"), fitted(grad, param, "grad"), rate, alpha)
@@ -66,7 +71,13 @@ def sparse_storm(
     momentum: float = 10.0,
     beta: float = 0.1,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Storm of the rows of param and moment that indices name, grad holding a row for each."""
+    """Storm of the rows of param and moment that indices name.
+
+    grad_sq_sum: the sum of the squares of all gradients, one number.
+    output_grad_sq_sum: grad_sq_sum, updated.
+    momentum: c in alpha = c eta^2.
+    beta: is added to grad_sq_sum under the root.
+    """
     rate, alpha = _rates(scalar(grad_sq_sum, "grad_sq_sum"), grad, scalar(lr), momentum, beta)
     tables = param, fitted(moment, param, "moment")
     update_rows(lambda w, m, g: _update_(w, m, g, rate, alpha), tables, indices, rows_of(grad, indices, param))

@@ -25,13 +25,25 @@ STATE = ("param", "moment", "lr", "mu", "curv_win", "g_avg", "g2_avg", "scalars_
     like=" ".join(STATE),
 )
 class YellowFin(Op):
-    """A step of momentum SGD, moment = mu moment + lr grad, param = param - moment, and then lr and mu tuned anew.
+    """A step of momentum SGD, moment = mu moment + lr grad, param = param - moment, and lr and mu tuned anew.
 
-    The tuner keeps moving averages, of weight beta, in g_avg, g2_avg (of grad and its square) and scalars_memory (of
-    |grad|, |grad|^2, the logarithms of the least and largest |grad|^2 within the last curv_win_width iterations, whose
-    ring is curv_win, and the distance to the optimum); zero_debias: they are divided by 1 - beta^iter where used.
-    lr and mu, one number each, are moving averages of its proposals; from iteration 2 on they change.
-    nesterov: param = param - (1 + mu) moment + mu (the moment before). iter counts from 1.
+    lr and mu are moving averages of the tuner's proposals; from iteration 2 on they change. Zhang, Mitliagkas and Re,
+    YellowFin and the Art of Momentum Tuning, 2017.
+
+    lr: the learning rate, one number, positive.
+    mu: the momentum, one number.
+    curv_win: (curv_win_width): a ring of the logarithms of |grad|^2 in the last iterations.
+    g_avg, g2_avg: of the shape of param: moving averages of grad and of its square.
+    scalars_memory: (5): moving averages of |grad|, |grad|^2, the logarithms of the least and of the largest |grad|^2
+        within the ring, and the distance to the optimum.
+    iter: the iteration, counted from 1.
+    output_lr, output_mu: lr and mu for the next iteration.
+    output_curv_win, output_g_avg, output_g2_avg, output_scalars_memory: the state, updated.
+    beta: the weight of the past in the moving averages.
+    curv_win_width: how many iterations the ring holds.
+    nesterov: param = param - (1 + mu) moment + mu (the moment before).
+    zero_debias: moving averages are divided by 1 - beta^iter where they are used.
+    epsilon: keeps divisors away from 0.
     """
 
     beta: float = 0.999

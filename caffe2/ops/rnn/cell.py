@@ -78,9 +78,12 @@ def lstm_unit(
 ) -> tuple[Tensor, Tensor]:
     """One step of an LSTM: c = s(f + forget_bias) c' + s(i) tanh(g), h = s(o) tanh(c), s the logistic function.
 
-    hidden_t_prev, cell_t_prev: h', c' [1, N, D]. gates: i, f, o, g side by side, [1, N, 4D], linear in x and h'.
-    seq_lengths: int32[N], left out where sequence_lengths is false. timestep: int32[1].
-    drop_states: a sequence that has ended gets states of zero, instead of keeping its last ones.
+    hidden_t_prev, cell_t_prev: h' and c', (1, N, D).
+    gates: i, f, o, g side by side, (1, N, 4 * D), linear in the input and in h'.
+    seq_lengths: (N), int32: a sequence has ended where timestep is not below its length. Left out where
+        sequence_lengths is false.
+    timestep: the step, (1), int32.
+    hidden_t, cell_t: h and c, (1, N, D).
     """
     _demand_gates(gates, cell, 4)
     if _fits(LSTM, gates, lengths, timestep, hidden, cell):
@@ -169,11 +172,14 @@ def gru_unit(
     drop_states: bool = False,
     sequence_lengths: bool = True,
 ) -> Tensor:
-    """The last stage of one step of a GRU: h = s(u) h' + (1 - s(u)) tanh(o), s the logistic.
+    """The last stage of one step of a GRU: h = s(u) h' + (1 - s(u)) tanh(o), s the logistic function.
 
-    hidden_t_prev: h' [1, N, D]. gates: r, u, o side by side, [1, N, 3D]; r has acted on o already.
-    seq_lengths: int32[N], left out where sequence_lengths is false. timestep: int32[1].
-    drop_states: a sequence that has ended gets a state of zero, instead of keeping its last one.
+    hidden_t_prev: h', (1, N, D).
+    gates: r, u, o side by side, (1, N, 3 * D); r has acted on o already.
+    seq_lengths: (N), int32: a sequence has ended where timestep is not below its length. Left out where
+        sequence_lengths is false.
+    timestep: the step, (1), int32.
+    hidden_t: h, (1, N, D).
     """
     _demand_gates(gates, hidden, 3)
     if _fits(GRU, gates, lengths, timestep, hidden):

@@ -67,7 +67,13 @@ def make_links(
     host="timestep",
 )
 def apply_link(timestep: Tensor, external: Tensor, *, offset: int = -1, window: int = -1) -> tuple[Tensor, Tensor]:
-    """internal = external[t + offset : t + offset + window], sharing its storage; t is the one element of timestep."""
+    """internal = external[t + offset : t + offset + window], sharing its storage, t being the one element of timestep.
+
+    external: (T, ...).
+    internal: (window, ...).
+    offset: how far ahead.
+    window: how many steps.
+    """
     if offset < 0 or window < 0:
         raise EnforceNotMet(f"rnn_internal_apply_link: offset {offset} and window {window} must be given")
     return external.narrow(0, int(timestep) + offset, window), external
@@ -82,7 +88,13 @@ def apply_link(timestep: Tensor, external: Tensor, *, offset: int = -1, window: 
     like="gradient",
 )
 def accumulate(timestep: Tensor, external: Tensor, gradient: Tensor, *, offset: int = -1) -> tuple[Tensor]:
-    """gradient[t + offset] += external[t]; t is the one element of timestep."""
+    """gradient[t + offset] += external[t], t being the one element of timestep.
+
+    external: (T, ...).
+    gradient: (T', ...), in place.
+    gradients: gradient, and as many copies of it as there are further outputs.
+    offset: how far ahead.
+    """
     t = int(timestep)
     if offset < 0 or t + offset >= len(gradient) or t >= len(external):
         raise EnforceNotMet(f"rnn_internal_accumulate_gradient_input: no step {t} with offset {offset}")

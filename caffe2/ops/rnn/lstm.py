@@ -19,9 +19,15 @@ def inference_lstm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A stack of LSTM layers over sequences: the last layer's outputs, and the states after the last step.
 
-    input_list: X [T, N, D] ([N, T, D] with batch_first), h0 and c0 [layers * directions, N, H], then for every layer
-        and direction w_ih [4H, D], w_hh [4H, H] and, with has_biases, b_ih and b_hh [4H]; gates in the order i f g o.
-    output: [T, N, directions * H]; hidden, cell: as h0, c0.
+    input_list: X (T, N, D), or (N, T, D) with batch_first; h0 and c0 (layers * directions, N, H); then for every layer
+        and direction w_ih (4 * H, D), w_hh (4 * H, H) and, with has_biases, b_ih and b_hh (4 * H), gates in the order i
+        f g o.
+    output: (T, N, directions * H), or (N, T, directions * H) with batch_first.
+    hidden, cell: of the shape of h0 and c0.
+    num_layers: how many layers.
+    has_biases: whether there are b_ih and b_hh.
+    batch_first: whether the batch is the first dimension of X.
+    bidirectional: whether every layer runs in both directions: directions is 2, not 1.
     """
     weights = (1 + bidirectional) * num_layers * (4 if has_biases else 2)
     if len(tensors) != 3 + weights:

@@ -17,11 +17,17 @@ PARAMETERS = {"input_gate": 0, "forget_gate": 1, "cell": 2, "output_gate": 3}
 class Stack(Op):
     """The arguments that say what the stack is, and the layout that follows from them.
 
-    hidden_size: H. num_layers: L. bidirectional: 0 or 1; D = 1 or 2 directions, each a layer of the layout.
-    rnn_mode: "lstm", gates i f g o, or "gru", gates r u n. input_mode: "linear", or "skip", where the first layer has
-        no weights for its input, which is of size H and counts for every gate as it is.
-    Layout: for every layer the input's weights [gates * H, size], then the state's [gates * H, H]; after those of all
-        layers, for every layer the input's biases [gates * H], then the state's.
+    The layout of the parameters: for every layer the input's weights (gates * H, size), then the state's (gates * H,
+    H); after those of all layers, for every layer the input's biases (gates * H), then the state's.
+
+    hidden_size: H.
+    num_layers: L, how many layers.
+    bidirectional: 0 or 1: D = 1 or 2 directions, each a layer of the layout.
+    rnn_mode: lstm, with the gates i f g o, or gru, with the gates r u n.
+    input_mode: linear, or skip, where the first layer has no weights for its input, which is of size H and counts for
+        every gate as it is.
+    all_params, weight: the parameters: for every layer the input's weights (gates * H, size), then the state's (gates *
+        H, H); after those of all layers, for every layer the input's biases (gates * H), then the state's.
     """
 
     hidden_size: int = 0
@@ -80,7 +86,13 @@ class Stack(Op):
 
 
 class DroppingStack(Stack):
-    """dropout: the chance of an output of a layer to be zero for the next; 1 means none. seed: of what it draws."""
+    """A stack with dropout between its layers.
+
+    dropout: the probability that an output of a layer is 0 for the next one, the others being scaled by 1 / (1 -
+        dropout); 0 and 1 mean no dropout.
+    seed: the seed of what dropout draws.
+    is_test: without dropout.
+    """
 
     dropout: float = 1.0
     seed: int = 0
@@ -153,11 +165,12 @@ def _kept(x: Tensor) -> tuple[Tensor, Tensor]:
 class Recurrent(DroppingStack):
     """A stack of LSTMs or GRUs over sequences; a layer's outputs are the next one's inputs.
 
-    input: [T, N, size]. hidden_input, cell_input: the states at first, L * D * N * H elements. weight: see Layout.
-    output: [T, N, D * H]. hidden_output, cell_output: the states after the last step, [L * D, N, H]; a GRU hands the
-        cell state through.
-    rnn_scratch: what the gradient needs besides, the seed of this run's dropout. dropout_states: nothing.
-    is_test: without dropout.
+    input: (T, N, size).
+    hidden_input, cell_input: the states at first, L * D * N * H elements.
+    output: (T, N, D * H).
+    hidden_output, cell_output: the states after the last step, (L * D, N, H); a GRU hands the cell state through.
+    rnn_scratch: what the gradient needs besides: the seed of this run's dropout.
+    dropout_states: nothing.
     """
 
     def bind(self, site: Site) -> None:
@@ -190,7 +203,11 @@ def _(g: Gradient) -> None:
     shape=_like_inputs,
 )
 class RecurrentGradient(DroppingStack):
-    """The gradients of Recurrent, from that of the outputs of all steps; those of the last states are not looked at."""
+    """The gradients of Recurrent, from that of the outputs of all steps; those of the last states are ignored.
+
+    rnn_scratch: as Recurrent made it.
+    dropout_states: nothing.
+    """
 
     def __call__(
         self, x: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor, scratch: Tensor, y: Tensor, dy: Tensor
@@ -205,10 +222,11 @@ class RecurrentGradient(DroppingStack):
 class Parameter(Stack):
     """Which of the parameters is meant.
 
-    param_type: input_gate, forget_gate, cell or output_gate, with _w for weights or _b for biases.
-    input_type: "input" or "recurrent". layer: counted from 0, the directions of a layer as two.
-    The gate's number, plus 4 for "recurrent", counts the matrices of a layer; those of a GRU are r u n for the input,
-    then for the state, so that there cell is n of the input, output_gate r of the state.
+    layer: the layer, counted from 0, each direction of a layer being one.
+    param_type: input_gate_w, forget_gate_w, cell_w or output_gate_w, or one of these with _b for _w. As in the original
+        the gates of a GRU go by these names in order: for the input r, u, n are input_gate, forget_gate, cell; for the
+        state r is output_gate with the input_type input, and u, n are input_gate, forget_gate with recurrent.
+    input_type: input or recurrent: whether the parameter acts on the input or on the state.
     """
 
     param_type: str = ""
@@ -236,7 +254,11 @@ class Parameter(Stack):
     engines="CUDNN",
 )
 class RecurrentParamGet(Parameter):
-    """param: a copy of one parameter of a stack, [1, H, columns]. input: any tensor of the shape of Recurrent's."""
+    """A copy of one parameter of a stack.
+
+    input: any tensor of the shape of Recurrent's input.
+    param: (1, H, columns).
+    """
 
     def __call__(self, x: Tensor, weight: Tensor) -> Tensor:
         return self.part(x, weight).unsqueeze(0).clone()
@@ -252,7 +274,11 @@ class RecurrentParamGet(Parameter):
     engines="CUDNN",
 )
 class RecurrentParamSet(Parameter):
-    """Writes one parameter of a stack. input: any tensor of the shape of Recurrent's. param: as many elements."""
+    """Writes one parameter of a stack.
+
+    input: any tensor of the shape of Recurrent's input.
+    param: the parameter, with as many elements.
+    """
 
     def __call__(self, x: Tensor, weight: Tensor, given: Tensor) -> Tensor:
         part = self.part(x, weight)

@@ -15,7 +15,21 @@ from caffe2.runtime.blob import describe
 
 
 class Recurrence(Op):
-    """The arguments that forward and backward share."""
+    """The arguments that forward and backward share.
+
+    recurrent_states: names of blobs (T + k, N, S) that the operator makes, one for each state: the first k rows are the
+        initial state, row t + k the state after step t.
+    initial_recurrent_state_ids: for each state which input is its initial value: (S) for all of a batch, (N, S) or (k,
+        N, S).
+    link_internal, link_external, link_offset, link_window: within step t the blob link_internal is link_external[t +
+        link_offset : t + link_offset + link_window], sharing its storage, for each of these lists' places; the window
+        is 1 unless given.
+    alias_src, alias_dst, alias_offset: the blob alias_dst is alias_src[alias_offset:], sharing its storage, for each of
+        these lists' places; a negative offset counts from the end.
+    backward_step_net: the net of a step of the gradient; where there is none, the blobs of past steps are not kept.
+    timestep: the name of the blob that holds t within a step.
+    enable_rnn_executor: accepted and ignored, like rnn_executor.*: the steps run in order.
+    """
 
     recurrent_states: tuple[str, ...] = ()
     initial_recurrent_state_ids: tuple[int, ...] = ()
@@ -51,17 +65,13 @@ def in_order(net: NetDef) -> NetDef:
     shape=UNKNOWN,
 )
 class RecurrentNetwork(Recurrence):
-    """Runs step_net for t = 0 .. T-1 over sequences; states carry over from step to step.
+    """Runs step_net for t = 0 .. T - 1 over sequences; states carry over from step to step.
 
-    input: [T, N, D], whose first two sizes say how many steps and how large a batch. others: whatever the steps read.
-    outputs: parts of the states as the aliases say; the last output holds what the blobs of the steps held.
-    recurrent_states: blobs [T + k, N, S] that the operator makes; their first k rows are the initial states, the inputs
-        at initial_recurrent_state_ids: [S] for all of a batch, [N, S], or [k, N, S].
-    link_*: within step t the blob link_internal is link_external[t + link_offset :][:link_window].
-    alias_*: alias_dst is alias_src[alias_offset:], sharing its storage; a negative offset counts from the end.
-    backward_step_net: the step of the gradient; where there is none, the blobs of past steps are not kept.
-    recompute_blobs_on_backward: blobs of the steps that are not kept either.
-    enable_rnn_executor, rnn_executor.*: accepted; the steps run in order, each on the threads that torch has.
+    input: (T, N, D), whose first two sizes say how many steps and how large a batch.
+    others: whatever the steps read.
+    outputs: the blobs alias_dst, parts of the states; the last output holds what the blobs of the steps held.
+    step_net: the net of a step.
+    recompute_blobs_on_backward: blobs of the steps that are not kept for the gradient, which computes them again.
     """
 
     step_net: NetDef
@@ -141,7 +151,12 @@ def _(g: Gradient) -> None:
 
 @op("RecurrentNetworkBlobFetcher: workspaces -> blob_names", inplace=None, gradient=NONE, shape=UNKNOWN)
 class BlobFetcher(Op):
-    """Copies the blobs of every step t of a RecurrentNetwork into the workspace as PREFIX_NAMEt; answers the names."""
+    """Copies the blobs of every step t of a RecurrentNetwork into the workspace as PREFIX_NAMEt.
+
+    workspaces: the last output of RecurrentNetwork.
+    blob_names: the names of the copies, strings.
+    prefix: PREFIX.
+    """
 
     prefix: str = "rnn"
 

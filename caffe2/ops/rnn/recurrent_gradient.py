@@ -27,13 +27,17 @@ from caffe2.runtime.workspace import Workspace
     gradient=NONE,
 )
 class RecurrentNetworkGradient(Recurrence):
-    """Runs backward_step_net for t = T-1 .. 0 on the blobs that RecurrentNetwork left behind.
+    """Runs backward_step_net for t = T - 1 .. 0 on the blobs that RecurrentNetwork left behind.
+
+    An argument "NAME.rename" gives a blob of the step another name.
 
     inputs: the gradients of the outputs at outputs_with_grads, then the forward operator's inputs, then its outputs.
     outputs: the gradients of the input sequence, of the parameters (the inputs at `param`), and of the initial states.
-    backward_link_*: links of the gradients, as link_* of RecurrentNetwork.
+    outputs_with_grads: which outputs of the forward operator have gradients.
+    param: which inputs of the forward operator are parameters.
     param_grads: the blobs, within a step, that hold the parameters' gradients, where they have names of their own.
-    An argument "NAME.rename" gives a blob of the step another name.
+    backward_link_internal, backward_link_external, backward_link_offset: links of the gradients, as link_internal and
+        so on are of RecurrentNetwork.
     """
 
     backward_step_net: NetDef
