@@ -1,0 +1,146 @@
+"""A whole net of Caffe2 as a net of Caffe, its weights, and the proof that both compute the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from google.protobuf.message import Message
+
+from caffe2.bridge.caffe.errors import TranslatorError
+from caffe2.bridge.caffe.export.draft import Draft, Drafted, Weight, exporters
+from caffe2.bridge.caffe.export.merge import merged
+from caffe2.bridge.caffe.export.naming import name_layers, overwrite
+from caffe2.bridge.caffe.export.patterns import absorb
+from caffe2.bridge.caffe.export.program import Params, Program, observe, prepared
+from caffe2.bridge.caffe.export.site import Obstacle, Refusal, Site
+from caffe2.opdef import registry
+from caffe2.proto import caffe2_pb2, caffe_pb2
+
+
+class InexpressibleError(TranslatorError):
+    """Every operator of a net that no layer of Caffe can stand for, listed at once in `obstacles`."""
+
+    def __init__(self, obstacles: Sequence[Obstacle]) -> None:
+        self.obstacles = tuple(obstacles)
+        lines = "\n  ".join(map(str, self.obstacles[:100]))
+        more = f"\n  and {len(obstacles) - 100} more" if len(obstacles) > 100 else ""
+        super().__init__(f"{len(obstacles)} part(s) of this net cannot be written as Caffe's:\n  {lines}{more}")
+
+
+@dataclass
+class CaffeNet:
+    """A net of Caffe: its layers in order, and what they were made of.
+
+    proto: caffe_pb2.NetParameter without weights; forks: for each layer the fields that a fork added, or None;
+    weights: for each layer its parameters, float32; notes: what a user should know.
+    init, predict: the Caffe2 net whose blobs have the names that the layers give; inputs: what it was tried on.
+    """
+
+    proto: Message
+    forks: list[Message | None] = field(default_factory=list)
+    weights: list[list[np.ndarray]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    init: caffe2_pb2.NetDef = field(default_factory=caffe2_pb2.NetDef)
+    predict: caffe2_pb2.NetDef = field(default_factory=caffe2_pb2.NetDef)
+    params: Mapping[str, np.ndarray] = field(default_factory=dict)
+    inputs: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def message(self) -> Message:
+        """The NetParameter with the weights in it and the fields of forks as unknown ones: a .caffemodel."""
+        made = caffe_pb2.NetParameter()
+        made.CopyFrom(self.proto)
+        for layer, fork, arrays in zip(made.layer, self.forks, self.weights, strict=True):
+            layer.MergeFromString(fork.SerializeToString() if fork is not None else b"")
+            for array in arrays:
+                layer.blobs.add(shape={"dim": array.shape}, data=array.ravel().tolist())
+        return made
+
+
+def export(
+    init_net: Params,
+    predict_net: caffe2_pb2.NetDef,
+    *,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    inputs: Mapping[str, np.ndarray] | None = None,
+    bvlc: bool = False,
+) -> CaffeNet:
+    """The Caffe net that computes what a Caffe2 net does; blobs keep their names.
+
+    init_net: fills the parameters; or arrays by blob name. input_shapes: shapes of the inputs, where the init net does
+    not tell them. inputs: what to try the net on; without them noise. bvlc: use no layers of forks of Caffe.
+    Raises InexpressibleError, listing every operator that cannot be written; NetError: an input without a shape.
+    """
+    program = prepared(init_net, predict_net, input_shapes, inputs)
+    observe(program)
+    draft = Draft(program, bvlc=bvlc)
+    for name, value in program.inputs.items():
+        draft.layer("Input", [], name, name=name, input_param={"shape": [{"dim": value.shape}]})
+    absorb(draft)
+    obstacles = [found for site in program.sites if (found := _written(site, draft))] + program.obstacles
+    if obstacles:
+        raise InexpressibleError(sorted(obstacles, key=lambda o: o.index))
+    for name in program.net.external_output:
+        if name in program.constants and name in program.writers:
+            draft.bottom(name)
+    params = {} if isinstance(init_net, caffe2_pb2.NetDef) else init_net
+    return _finished(program, draft, params)
+
+
+def _written(site: Site, draft: Draft) -> Obstacle | None:
+    """Write an operator; what is wrong where it cannot be."""
+    if site.index in draft.done:
+        return None
+    known = site.type in registry
+    if site.type not in exporters:
+        what = "no layer of Caffe computes it" if known else "no operator has this name"
+        if site.outputs and all(name in draft.program.constants for name in site.outputs):
+            return None
+        return site.obstacle(Refusal(what, advice="leave it out, or compute it outside of the net"))
+    if site.outputs and not site.after:
+        return None
+    if site.outputs and all(name in draft.program.constants for name in site.outputs):
+        return None
+    before = len(draft.layers)
+    try:
+        draft.groups[site.index]() if site.index in draft.groups else exporters[site.type](site, draft)
+    except Refusal as refusal:
+        del draft.layers[before:]
+        return site.obstacle(refusal)
+    return None
+
+
+def _finished(program: Program, draft: Draft, params: Mapping[str, np.ndarray]) -> CaffeNet:
+    layers = merged(draft)
+    overwrite(layers, draft)
+    name_layers(layers)
+    _share(layers)
+    made = CaffeNet(caffe_pb2.NetParameter(name=program.net.name), notes=draft.notes)
+    for layer in layers:
+        made.proto.layer.append(layer.proto)
+        made.forks.append(layer.fork)
+        made.weights.append([_float32(weight, layer, draft) for weight in layer.weights])
+    written = {top for layer in layers for top in layer.proto.top}
+    for name, blob in program.origins.items():
+        if name in program.net.external_output and name in written:
+            draft.note(f"blob {blob!r}, which the net writes over, is called {name!r} in the end")
+    made.init, made.predict = program.init, program.net
+    made.params, made.inputs = {k: np.asarray(v) for k, v in params.items()}, program.inputs
+    return made
+
+
+def _share(layers: Sequence[Drafted]) -> None:
+    """Name the parameters that several layers have, so that Caffe trains them as one."""
+    uses = Counter(weight.source for layer in layers for weight in layer.weights if weight.source)
+    for layer in layers:
+        if any(uses[weight.source] > 1 for weight in layer.weights):
+            for weight in layer.weights:
+                layer.proto.param.add(**({"name": weight.source} if uses[weight.source] > 1 else {}))
+
+
+def _float32(weight: Weight, layer: Drafted, draft: Draft) -> np.ndarray:
+    if weight.array.dtype != np.float32:
+        draft.note(f"weights of layer {layer.proto.name!r} are {weight.array.dtype}, and are written as float32")
+    return np.asarray(weight.array, np.float32, order="C")
