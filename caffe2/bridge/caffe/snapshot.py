@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from caffe2.bridge.caffe.blobs import Blob, read_blob
 from caffe2.bridge.caffe.errors import FileError, Position, WireError
 from caffe2.bridge.caffe.kinds import HDF5, open_binary_file, open_file
@@ -47,6 +49,11 @@ def read_snapshot(path: str | os.PathLike) -> Snapshot:
     return snapshot
 
 
+def _whole(data: object) -> int:
+    """The one number of a data set: Caffe writes it as an array."""
+    return int(np.asarray(data[()]).reshape(()))
+
+
 def _read_hdf5(path: str) -> Snapshot:
     file = open_hdf5(path)
     try:
@@ -54,6 +61,6 @@ def _read_hdf5(path: str) -> Snapshot:
         blobs = [hdf5_blob(history, index) for index in range(len(history))]
         learned = file["learned_net"][()] if "learned_net" in file else b""
         text = learned.decode("utf-8", "backslashreplace") if isinstance(learned, bytes) else str(learned)
-        return Snapshot(int(file["iter"][()]), text, int(file["current_step"][()]), blobs)
+        return Snapshot(_whole(file["iter"]), text, _whole(file["current_step"]), blobs)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise WireError(f"no solver snapshot, or a damaged one: {error}", position=Position(path)) from None

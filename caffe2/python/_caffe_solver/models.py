@@ -37,6 +37,8 @@ class Models:
             net.like(self.learning)
         self.tests = [_model(net, f"test_{index}") for index, net in enumerate(self.testing)]
         self.init_net = self._filling()
+        for net in self.nets:
+            net.external_input[:] = _read_first(net.op)
         _place(device, [self.init_net, *self.nets], training.param.random_seed)
 
     def _filling(self) -> caffe2_pb2.NetDef:
@@ -57,16 +59,21 @@ def _outputs(net: caffe2_pb2.NetDef) -> Iterable[str]:
     return (name for op in net.op for name in op.output)
 
 
+def _read_first(ops: Iterable[caffe2_pb2.OperatorDef]) -> list[str]:
+    """The blobs that operators read before any of them writes it."""
+    found, written = {}, set()
+    for op in ops:
+        found.update(dict.fromkeys(name for name in op.input if name not in written))
+        written.update(op.output)
+    return list(found)
+
+
 def _model(net: LearningNet, kind: str) -> ModelHelper:
     """A ModelHelper of a translated net; parameters that are not trained are computed ones."""
     model = ModelHelper(name=f"{net.net.name or 'caffe'}_{kind}")
     model.param_init_net.extend_ops(net.fill_ops())
-    made: set[str] = set()
-    for op in net.made.ops:
-        for name in (name for name in op.input if name not in made):
-            model.net.AddExternalInput(name)
-            made.add(name)
-        made.update(op.output)
+    for name in _read_first(net.made.ops):
+        model.net.AddExternalInput(name)
     model.net.extend_ops(net.made.ops)
     for p in net.params:
         model.AddParameter(core.BlobReference(p.blob), None if p.trained else ParameterTags.COMPUTED_PARAM)

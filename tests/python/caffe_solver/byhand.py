@@ -6,6 +6,7 @@ of 4 classes, SoftmaxWithLoss.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,14 +98,18 @@ def rate(s: dict[str, Any], t: int) -> float:
 
 
 def train(
-    s: dict[str, Any], w: Arrays, data: list[Arrays], mults: dict[str, tuple[float, float]] = MULTS
+    s: dict[str, Any],
+    w: Arrays,
+    data: list[Arrays],
+    mults: dict[str, tuple[float, float]] = MULTS,
+    net: Callable[[Arrays, Arrays], tuple[float, Arrays]] = loss_and_gradients,
 ) -> list[float]:
-    """The losses of a training, one a step; `w` becomes the parameters after it."""
+    """The losses of a training, one a step; `w` becomes the parameters after it. net: loss and gradients of a batch."""
     w.update({name: array.astype(np.float64) for name, array in w.items()})
     memory = {name: [np.zeros(a.shape), np.zeros(a.shape)] for name, a in w.items()}
     losses, passes = [], s.get("iter_size", 1)
     for t in range(len(data) // passes):
-        found = [loss_and_gradients(w, batch) for batch in data[t * passes : (t + 1) * passes]]
+        found = [net(w, batch) for batch in data[t * passes : (t + 1) * passes]]
         losses.append(sum(loss for loss, _ in found) / passes)
         moved = [name for name in w if mults[name][0]]
         g = {name: sum(each[name] for _, each in found) for name in moved}

@@ -86,10 +86,16 @@ def _hdf5_weights(file: str, layers: Stored) -> None:
                 group[str(index)] = np.asarray(array, np.float32)
 
 
+def _ended(text: str) -> np.ndarray:
+    """A string with the zero behind it that Caffe's reader of HDF5 looks for."""
+    octets = text.encode()
+    return np.array(octets, f"S{len(octets) + 1}")
+
+
 def _hdf5_state(file: str, facts: dict[str, int | str], history: Sequence[np.ndarray]) -> None:
     with _h5py().File(file, "w") as made:
         for name, value in facts.items():
-            made[name] = np.bytes_(value) if isinstance(value, str) else np.array([value], np.int32)
+            made[name] = _ended(value) if isinstance(value, str) else np.array([value], np.int32)
         group = made.create_group("history")
         for index, array in enumerate(history):
             group[str(index)] = np.asarray(array, np.float32)

@@ -29,18 +29,24 @@ def _has_none(op: Op) -> bool:
     return lookup(op.type).gradient is NONE
 
 
+def moving(ops: Iterable[Op], trained: Iterable[str]) -> set[str]:
+    """The blobs that change with parameters that are trained, as far as gradients may flow back to them."""
+    found = set(trained)
+    for op in ops:
+        if _is_open(op) and not found.isdisjoint(op.input):
+            found.update(op.output)
+    return found
+
+
 def untrainable(made: Translation, loss: str, trained: Iterable[str]) -> list[Problem]:
     """A problem for every layer through which gradients should flow from `loss` to a parameter, and cannot."""
     wanted = set(trained)
     all_of_it = behind(made.ops, loss)
     smooth = behind(made.ops, loss, lambda op: not _has_none(op))
     cut_off = (wanted & all_of_it) - smooth
-    moved, problems = set(wanted), {}
+    moved, problems = moving(made.ops, wanted), {}
     for op, layer in zip(made.ops, made.origins, strict=False):
-        if not _is_open(op) or moved.isdisjoint(op.input):
-            continue
-        moved.update(op.output)
-        if all_of_it.isdisjoint(op.output):
+        if not _is_open(op) or moved.isdisjoint(op.input) or all_of_it.isdisjoint(op.output):
             continue
         refused = lookup(op.type).gradient in (None, REFUSED)
         if refused or (_has_none(op) and cut_off):

@@ -11,12 +11,15 @@ from google.protobuf.message import Message
 from caffe2.bridge.caffe.errors import NetError, Problem, UntranslatableError
 from caffe2.bridge.caffe.layers import AUTOMATIC, Layer, Param
 from caffe2.bridge.caffe.net import Net
-from caffe2.bridge.caffe.training.flow import untrainable
+from caffe2.bridge.caffe.training.flow import moving, untrainable
 from caffe2.bridge.caffe.training.versions import name_versions
 from caffe2.bridge.caffe.translate import Builder
 from caffe2.bridge.caffe.translate.builder import filler
 from caffe2.bridge.caffe.translate.model import Custom, add_layers, fill
+from caffe2.opdef import make_argument
 from caffe2.proto import caffe2_pb2
+
+CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class LearningNet:
             if param.owner is None
         ]
         self.names = build.names()
+        self._spare_inputs()
 
     def _place(self, build: Builder, layer: Layer, index: int) -> str:
         """The blob of a parameter, one that no operator reads included: snapshots have all."""
@@ -100,6 +104,13 @@ class LearningNet:
                 stop = caffe2_pb2.OperatorDef(type="StopGradient", input=[name], output=[new])
                 self.made.ops.insert(mine[0], stop)
                 self.made.origins.insert(mine[0], layer)
+
+    def _spare_inputs(self) -> None:
+        """Have convolutions compute no gradient of what no parameter changes, such as the data."""
+        moved = moving(self.made.ops, [p.blob for p in self.params if p.trained])
+        for op in self.made.ops:
+            if op.type in CONVOLUTIONS and op.input[0] not in moved:
+                op.arg.append(make_argument("no_gradient_to_input", 1))
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Gives blobs the names of another net's."""

@@ -40,7 +40,8 @@ class Update:
 
     init_net fills `iteration`, which counts the steps done, `history`, one blob a parameter (for AdaDelta and Adam
     then once more one each), and `sums`, to which a training net adds gradients where iter_size is above 1, by
-    parameter. net makes a step; it writes the learning rate to `rate`, and to `step` how many steps of it are done.
+    parameter. net makes a step; it writes the learning rate to `rate`, multiples of it to `rates`, and how many steps
+    of it are done to `step`.
     """
 
     init_net: caffe2_pb2.NetDef
@@ -50,6 +51,22 @@ class Update:
     step: str
     history: list[str] = field(default_factory=list)
     sums: dict[str, str] = field(default_factory=dict)
+    rates: dict[float, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A parameter w about to move: its gradient g, what is remembered of it, its rate, and the count of iterations.
+
+    kept: g is not this net's, and is not to be written over.
+    """
+
+    w: str
+    g: str
+    h: list[str]
+    rate: str
+    iteration: str
+    kept: bool
 
 
 def update_nets(
@@ -71,13 +88,12 @@ def update_nets(
     trained = [(k, p) for k, p in enumerate(params) if p.trained]
     _rate(b, made, solver, snapshot)
     slopes = _slopes(b, made, solver, trained, gradients)
-    rates: dict[float, str] = {}
-    for (k, p), g in zip(trained, slopes):
-        scale = p.param.lr_mult * (1 if solver.type in ("SGD", "Nesterov") else -1)
-        if scale not in rates:
-            rates[scale] = made.rate if scale == 1 else b.op("Scale", made.rate, "", scale=scale)
-        memory = made.history[k :: len(params)]
-        _MOVES[solver.type](b, solver, p.blob, _decayed(b, solver, p, g), memory, rates[scale], made.iteration)
+    given = {*gradients.values(), *made.sums.values()}
+    for (k, p), slope in zip(trained, slopes):
+        g = _decayed(b, solver, p, slope)
+        rate = _scaled_rate(b, made, p.param.lr_mult * (1 if solver.type in ("SGD", "Nesterov") else -1))
+        move = Move(p.blob, g, made.history[k :: len(params)], rate, made.iteration, g in given)
+        _MOVES[solver.type](b, solver, move)
     for total in made.sums.values():
         b.op("ConstantFill", total, total, value=0.0)
     b.op("Iter", made.iteration, made.iteration)
@@ -96,6 +112,13 @@ def _rate(b: Builder, made: Update, s: Message, snapshot: Snapshot | None) -> No
     if snapshot is not None and s.lr_policy == "multistep":
         args |= {"start_step": snapshot.current_step, "since": snapshot.iter}
     b.op("CaffeLearningRate", made.iteration, [made.rate, made.step], **args)
+
+
+def _scaled_rate(b: Builder, made: Update, scale: float) -> str:
+    """The blob of `scale` times the learning rate."""
+    if scale != 1 and scale not in made.rates:
+        made.rates[scale] = b.op("Scale", made.rate, "", scale=scale)
+    return made.rates.get(scale, made.rate)
 
 
 def _slopes(
@@ -129,30 +152,30 @@ def _decayed(b: Builder, s: Message, p: Learned, g: str) -> str:
     return b.op("WeightedSum", [g, b.constant(1.0), w, b.constant(decay)])
 
 
-def _momentum(b: Builder, s: Message, w: str, g: str, h: list[str], rate: str, iteration: str) -> None:
+def _momentum(b: Builder, s: Message, m: Move) -> None:
+    g = b.op("Copy", m.g) if m.kept else m.g
     nesterov = int(s.type == "Nesterov")
-    step = b.op("Copy", g)
-    b.op("MomentumSGDUpdate", [step, h[0], rate, w], [step, h[0], w], momentum=s.momentum, nesterov=nesterov)
+    b.op("MomentumSGDUpdate", [g, *m.h, m.rate, m.w], [g, *m.h, m.w], momentum=s.momentum, nesterov=nesterov)
 
 
-def _adagrad(b: Builder, s: Message, w: str, g: str, h: list[str], rate: str, iteration: str) -> None:
-    b.op("Adagrad", [w, h[0], g, rate], [w, h[0]], epsilon=s.delta)
+def _adagrad(b: Builder, s: Message, m: Move) -> None:
+    b.op("Adagrad", [m.w, *m.h, m.g, m.rate], [m.w, *m.h], epsilon=s.delta)
 
 
-def _rmsprop(b: Builder, s: Message, w: str, g: str, h: list[str], rate: str, iteration: str) -> None:
-    kept, new = b.constant(s.rms_decay), b.constant(1 - s.rms_decay)
-    b.op("WeightedSum", [h[0], kept, b.op("Sqr", g), new], h[0])
-    root = b.op("Add", [b.op("Sqrt", h[0]), b.constant(s.delta)], "", broadcast=1)
-    b.op("WeightedSum", [w, b.constant(1.0), b.op("Div", [g, root]), rate], w)
+def _rmsprop(b: Builder, s: Message, m: Move) -> None:
+    (h,), kept, new = m.h, b.constant(s.rms_decay), b.constant(1 - s.rms_decay)
+    b.op("WeightedSum", [h, kept, b.op("Sqr", m.g), new], h)
+    root = b.op("Add", [b.op("Sqrt", h), b.constant(s.delta)], "", broadcast=1)
+    b.op("WeightedSum", [m.w, b.constant(1.0), b.op("Div", [m.g, root]), m.rate], m.w)
 
 
-def _adadelta(b: Builder, s: Message, w: str, g: str, h: list[str], rate: str, iteration: str) -> None:
-    b.op("Adadelta", [w, *h, g, rate], [w, *h], epsilon=s.delta, decay=s.momentum)
+def _adadelta(b: Builder, s: Message, m: Move) -> None:
+    b.op("Adadelta", [m.w, *m.h, m.g, m.rate], [m.w, *m.h], epsilon=s.delta, decay=s.momentum)
 
 
-def _adam(b: Builder, s: Message, w: str, g: str, h: list[str], rate: str, iteration: str) -> None:
+def _adam(b: Builder, s: Message, m: Move) -> None:
     args = {"beta1": s.momentum, "beta2": s.momentum2, "epsilon": s.delta}
-    b.op("Adam", [w, *h, g, rate, iteration], [w, *h], **args)
+    b.op("Adam", [m.w, *m.h, m.g, m.rate, m.iteration], [m.w, *m.h], **args)
 
 
 _MOVES = {
@@ -170,9 +193,11 @@ def _fills(b: Builder, made: Update, params: Sequence[Learned], snapshot: Snapsh
     ops = made.init_net.op
     for name, array in b.made.params.items():
         ops.append(fill(name, array))
-    start = ops.add(type="ConstantFill", output=[made.iteration])
-    values = {"shape": (1,), "dtype": 10, "value": snapshot.iter if snapshot is not None else 0}
-    start.arg.extend(make_argument(name, value) for name, value in values.items())
+    stood = snapshot or Snapshot()
+    for name, value in ((made.iteration, stood.iter), (made.step, stood.current_step)):
+        count = ops.add(type="ConstantFill", output=[name], device_option=caffe2_pb2.DeviceOption())
+        arguments = {"shape": (1,), "dtype": caffe2_pb2.TensorProto.INT64, "value": value}
+        count.arg.extend(make_argument(*item) for item in arguments.items())
     places = list(params) * (len(made.history) // max(len(params), 1))
     remembered = _remembered(snapshot, places) if snapshot is not None else [None] * len(places)
     for name, p, array in zip(made.history, places, remembered):
