@@ -16,9 +16,11 @@ from caffe2.bridge.caffe.verify import verify
 from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
 from caffe2.python._caffe_solver.command import train
+from caffe2.python._to_caffe import command as to_caffe
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": train,
+    "to_caffe": to_caffe,
 }
 """What else the command does, by its first word; each is given the words after it."""
 
@@ -34,6 +36,7 @@ EXAMPLES = """examples:
 
 other commands, each with a -h of its own:
   train --solver solver.prototxt    trains a net as a Caffe solver says
+  to_caffe init_net.pb predict_net.pb    writes a Caffe2 net as a prototxt and a .caffemodel
 
 exit status: 0 done; 1 a blob differs from Caffe's; 2 the model cannot be read or translated
 """

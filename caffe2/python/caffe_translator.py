@@ -1,8 +1,9 @@
 """Translates Caffe models: `python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel`.
 
-`translate_files` is the whole job on files; `translate_solver` makes a training of a solver. `TranslatorRegistry`,
-`TranslateModel` and `ConvertTensorProtosToInitNet` are those of the original, for programs written with it and for
-translators of a user's own layers.
+`translate_files` is the whole job on files; `translate_solver` makes a training of a solver; `write_caffe` goes the
+other way, from a Caffe2 net to Caffe's files. `TranslatorRegistry`, `TranslateModel` and
+`ConvertTensorProtosToInitNet` are those of the original, for programs written with it and for translators of a user's
+own layers.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from caffe2.proto import caffe2_pb2
 from caffe2.python import utils
 from caffe2.python._caffe_solver.solver import CaffeSolver, Feed
 from caffe2.python._caffe_solver.target import device_option
+from caffe2.python._to_caffe import to_caffe, write_caffe
 from caffe2.python._translator_command import main
 
 __all__ = [
@@ -35,8 +37,10 @@ __all__ = [
     "TranslatorRegistry",
     "load_prototxt",
     "load_solver",
+    "to_caffe",
     "translate_files",
     "translate_solver",
+    "write_caffe",
 ]
 
 

@@ -13,5 +13,18 @@ for _module in iter_modules(__path__, f"{__name__}."):
     import_module(_module.name)
 
 from caffe2.bridge.caffe.export.model import CaffeNet, InexpressibleError, export  # noqa: E402
+from caffe2.bridge.caffe.export.proof import proof  # noqa: E402
+from caffe2.bridge.caffe.export.write import prototxt, write  # noqa: E402
 
-__all__ = ["FORKS", "CaffeNet", "Draft", "InexpressibleError", "export", "exporters", "exports"]
+__all__ = [
+    "FORKS",
+    "CaffeNet",
+    "Draft",
+    "InexpressibleError",
+    "export",
+    "exporters",
+    "exports",
+    "proof",
+    "prototxt",
+    "write",
+]

@@ -16,6 +16,7 @@ from caffe2.bridge.caffe.export.naming import name_layers, overwrite
 from caffe2.bridge.caffe.export.patterns import absorb
 from caffe2.bridge.caffe.export.program import Params, Program, observe, prepared
 from caffe2.bridge.caffe.export.site import Obstacle, Refusal, Site
+from caffe2.bridge.caffe.verify import Report
 from caffe2.opdef import registry
 from caffe2.proto import caffe2_pb2, caffe_pb2
 
@@ -36,7 +37,8 @@ class CaffeNet:
 
     proto: caffe_pb2.NetParameter without weights; forks: for each layer the fields that a fork added, or None;
     weights: for each layer its parameters, float32; notes: what a user should know.
-    init, predict: the Caffe2 net whose blobs have the names that the layers give; inputs: what it was tried on.
+    init, params, predict: the Caffe2 net, its blobs named as the layers name them; inputs: what it was tried on.
+    report: the proof, where one was made.
     """
 
     proto: Message
@@ -47,6 +49,7 @@ class CaffeNet:
     predict: caffe2_pb2.NetDef = field(default_factory=caffe2_pb2.NetDef)
     params: Mapping[str, np.ndarray] = field(default_factory=dict)
     inputs: dict[str, np.ndarray] = field(default_factory=dict)
+    report: Report | None = None
 
     def message(self) -> Message:
         """The NetParameter with the weights in it and the fields of forks as unknown ones: a .caffemodel."""

@@ -164,7 +164,7 @@ def observe(program: Program) -> None:
             program.workspace.run_operator_once(site.op)
         except (EnforceNotMet, RuntimeError, ValueError, TypeError, OSError) as error:
             if site.type in registry:
-                what = f"it does not run on the inputs tried: {str(error).splitlines()[0]}"
+                what = f"it does not run on the inputs tried: {_cause(error)}"
                 advice = "give inputs that it takes, as arrays by name"
                 program.obstacles.append(Obstacle(site.index, site.type, site.op.name, _first(site), "", what, advice))
             return
@@ -179,6 +179,12 @@ def _settled(program: Program, site: Site) -> bool:
         return site.type.startswith("GivenTensor")
     fixed = not site.definition.random and site.definition.stores
     return fixed and bool(site.outputs) and all(name in program.constants for name in site.inputs)
+
+
+def _cause(error: Exception) -> str:
+    """The line of an error that says what is wrong: behind the operator's header, where there is one."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next(iter(lines[1:2] or lines), type(error).__name__)
 
 
 def _first(site: Site) -> str:
