@@ -66,13 +66,12 @@ def _joined(meaning: str) -> str:
 
 
 def _scopes(d: OpDef, body: Callable) -> Iterator[str]:
+    forward = registry.get(d.name.removesuffix("Gradient"), d)
     yield d.doc
     for cls in body.__mro__[:-1] if inspect.isclass(body) else ():
         yield inspect.cleandoc(cls.__doc__ or "")
-    forward = registry.get(d.name.removesuffix("Gradient"))
-    if forward is not None and forward is not d:
-        yield forward.doc
-    module = body.__module__
-    while module:
-        yield inspect.getdoc(sys.modules[module]) or ""
-        module = module.rpartition(".")[0]
+    yield forward.doc
+    for module in dict.fromkeys((body.__module__, forward.body.__module__)):
+        while module:
+            yield inspect.getdoc(sys.modules[module]) or ""
+            module = module.rpartition(".")[0]

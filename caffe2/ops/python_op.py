@@ -1,4 +1,14 @@
-"""Operators that call Python functions of the program."""
+"""Operators that call Python functions of the program.
+
+inputs: any tensors.
+outputs: what the function writes.
+token: names the function, as registered in the program.
+pickled_builder: instead of a token, a pickled (make, args, kwargs): the function is make(*args, **kwargs), made once
+    per net. Refused in a net that comes from elsewhere, unless the environment says CAFFE2_TRUST_PICKLED_FUNCTIONS=1.
+pickled_grad_builder: the same of the function's gradient.
+pass_workspace: the function is called with the workspace as a third argument.
+forced_cpu_outputs: indices of outputs that stay in host memory.
+"""
 
 from __future__ import annotations
 
@@ -62,11 +72,6 @@ DOC = """Calls the function f(inputs, outputs) of the program that `token` names
 
 An input or output t has t.data, an array over its memory, t.shape, t.reshape(shape) and t.feed(array). An output keeps,
 until f writes it, what it held. On another device than the CPU, f sees copies.
-
-pickled_builder: instead of a token, a pickled (make, args, kwargs); f is make(*args, **kwargs), made once per net.
-    Refused in a net that comes from elsewhere, unless the environment says CAFFE2_TRUST_PICKLED_FUNCTIONS=1.
-pass_workspace: call f(inputs, outputs, workspace).
-forced_cpu_outputs: indices of outputs that stay on the CPU.
 """
 
 
@@ -77,10 +82,7 @@ class Python(Call):
 
 @op(
     "PythonGradient: *inputs -> *outputs",
-    doc="""Calls the gradient of a function with (inputs, outputs and their gradients; gradients of inputs).
-
-    pickled_grad_builder: as pickled_builder of Python.
-    """,
+    doc="""Calls the gradient of a function with (inputs, outputs and their gradients; gradients of inputs).""",
     **FACETS,
 )
 class PythonGradient(Call):

@@ -47,11 +47,19 @@ def prior_box(
     size: tuple[float, ...] = (),
     step: tuple[float, ...] = (),
 ) -> Tensor:
-    """Boxes (x1, y1, x2, y2) around every place of a feature map, in parts of the image, and their variances.
+    """Boxes (x1, y1, x2, y2) around every place of a feature map, in fractions of the image, and their variances.
 
-    X: [N, C, h, w]. image: [N, C, H, W]. priors: [1, 2, h w A 4], A = len(widths) boxes a place, sizes in pixels.
-    size, step: height and width of the image, and the pixels between places; worked out of X and image unless given.
-    variance: 1 number or 4. clip: to 0..1 (Liu et al., SSD, 2016).
+    Liu et al., SSD, 2016.
+
+    X: (N, C, h, w); only its shape matters.
+    image: (N, C, H, W); only its shape matters.
+    priors: (1, 2, h * w * A * 4), A = len(widths) boxes a place: boxes, then variances.
+    widths, heights: of the boxes, in pixels.
+    size: height and width of the image; those of the blob unless given.
+    step: pixels between places along both axes; size over that of X unless given.
+    offset: where in its cell a place lies.
+    variance: one number or four.
+    clip: boxes are cut to 0 .. 1.
     """
     if len(variance) not in (1, 4) or len(widths) != len(heights):
         raise EnforceNotMet("variance is 1 number or 4, and widths and heights are equally many")
@@ -102,13 +110,24 @@ def detection_output(
     keep_top_k: int = -1,
     confidence_threshold: float = -math.inf,
 ) -> Tensor:
-    """The boxes that are found, rows (image, class, score, x1, y1, x2, y2): Y [1, 1, R, 7]; -1 where there are none.
+    """The boxes that are found, after non-maximum suppression class by class (Liu et al., SSD, 2016).
 
-    moves: [N, P K 4], K = 1 with share_location, else num_classes. scores: [N, P num_classes]. priors: [1, 2, P 4],
-    as CaffePriorBox gives them. code_type: CORNER, CENTER_SIZE or CORNER_SIZE, what the moves say of the priors.
+    Of each class the top_k best boxes with scores above confidence_threshold go into the suppression.
+
+    moves: (N, P * K * 4), K = 1 with share_location, else num_classes: offsets of the boxes from the priors.
+    scores: (N, P * num_classes).
+    priors: (1, 2, P * 4), as CaffePriorBox gives them: boxes and variances.
+    Y: (1, 1, R, 7): rows (image, class, score, x1, y1, x2, y2); -1 where there are none.
+    num_classes: how many classes, the background included.
+    share_location: whether all classes share one box.
+    background_label_id: the class that is the background, whose boxes are left out; -1 for none.
+    code_type: CORNER, CENTER_SIZE or CORNER_SIZE: how moves say the boxes.
     variance_encoded_in_target: the moves are not to be multiplied by the variances.
-    confidence_threshold, top_k, nms_threshold, eta: of each class's boxes with larger scores the top_k best are
-    taken, and among these overlaps suppressed. keep_top_k: so many of all classes' stay in an image.
+    confidence_threshold: boxes with lower scores are left out.
+    top_k: how many boxes of each class go into the suppression, the best; -1 for all.
+    nms_threshold: boxes whose overlap (intersection over union) with a better one is larger are suppressed.
+    eta: by what the threshold is multiplied after every box that stays, while above 1/2.
+    keep_top_k: how many boxes of an image stay, of all classes; -1 for all.
     """
     if code_type not in CODES:
         raise EnforceNotMet(f"code_type is {code_type!r}; it is one of {', '.join(CODES)}")
@@ -167,12 +186,19 @@ def proposal(
     post_nms_topn: int = 300,
     nms_threshold: float = 0.7,
 ) -> tuple[Tensor, Tensor]:
-    """The best regions of an image, [R, 5], the first number 0, and their scores (Ren et al., Faster R-CNN, 2015).
+    """The best regions of an image and their scores, by a region proposal network (Ren et al., Faster R-CNN, 2015).
 
-    scores: [1, 2A, H, W], the second half of them that of being an object. moves: [1, 4A, H, W]. info: height, width
-    and scale of the image. anchors: A boxes (x1, y1, x2, y2) around a place. feat_stride: pixels between places.
-    Boxes smaller than min_size times the scale are left out; of the pre_nms_topn best, post_nms_topn that overlap by
-    nms_threshold at most stay.
+    scores: (1, 2 * A, H, W), the second half of them those of being an object.
+    moves: (1, 4 * A, H, W): offsets of the boxes from the anchors.
+    info: height, width and scale of the image.
+    rois: (R, 5): rows (0, x1, y1, x2, y2).
+    chances: (R, 1): their scores.
+    anchors: A boxes (x1, y1, x2, y2) around a place, one after another.
+    feat_stride: pixels between places.
+    min_size: boxes that are smaller than so many pixels times the scale of the image are left out.
+    pre_nms_topn: how many boxes go into non-maximum suppression, the best.
+    nms_threshold: boxes whose overlap (intersection over union) with a better one is larger are suppressed.
+    post_nms_topn: how many boxes stay.
     """
     demand.rank(scores, 4, "scores")
     around = torch.tensor(anchors, device=scores.device).reshape(-1, 4)
@@ -204,10 +230,16 @@ def _moved(anchors: Tensor, moves: Tensor, stride: float) -> Tensor:
 
 @op("CaffePSROIPool: X rois -> Y", types="X: floating", gradient=NONE)
 def psroi_pool(x: Tensor, rois: Tensor, *, output_dim: int, group_size: int, spatial_scale: float = 1.0) -> Tensor:
-    """The mean of each of group_size^2 bins of each region, every bin from channels of its own; 0 for an empty bin.
+    """Position-sensitive region pooling: the mean of each of group_size^2 bins of a region, from channels of its own.
 
-    X: [N, output_dim group_size^2, H, W]. rois: [R, 5], image, x1, y1, x2, y2. Y: [R, output_dim, group_size,
-    group_size]. spatial_scale: the size of X over that of the image (Dai et al., R-FCN, 2016).
+    Dai et al., R-FCN, 2016.
+
+    X: (N, output_dim * group_size^2, H, W).
+    rois: (R, 5): rows (image, x1, y1, x2, y2).
+    Y: (R, output_dim, group_size, group_size); 0 for an empty bin.
+    output_dim: how many channels Y has.
+    group_size: how many bins lie along each side of a region.
+    spatial_scale: the size of X over that of the image.
     """
     g = group_size
     if x.dim() != 4 or x.shape[1] != output_dim * g * g or rois[:1].numel() not in (0, 5):

@@ -38,12 +38,13 @@ def _readable(path: str, keeper: Any) -> str:
 
 @op("CaffeData: mean? -> data label?", host="mean", shape=UNKNOWN, gradient=NONE)
 class Data(Pictures):
-    """Images and labels of a database of Caffe's Datum records: (image - mean) scale, cropped, in the order of keys.
+    """Images and labels of a database of Caffe's Datum records in the order of their keys.
+
+    An image is (image - mean) * scale, cropped.
 
     source, backend: the path of the database and its kind, lmdb or leveldb.
-    force_color, force_gray: make encoded images those of colors, or gray ones.
-    rand_skip: so many records at most, by chance, are left out at the beginning.
-    mean, batch_size, crop_size, mirror, scale, mean_value, train: as for all data layers, see Pictures.
+    force_color, force_gray: encoded images are decoded to three channels, or to one.
+    rand_skip: so many records at most, drawn by chance, are left out at the beginning.
     """
 
     source: str
@@ -97,12 +98,15 @@ class Data(Pictures):
 
 @op("CaffeImageData: mean? -> data label", host="mean", shape=UNKNOWN, gradient=NONE)
 class ImageData(Pictures):
-    """Images and labels that a text file lists, a path and a number a line: (image - mean) scale, cropped.
+    """Images and labels that a text file lists, a path and a number a line: (image - mean) * scale, cropped.
 
-    source: the text file. root_folder: stands before every path. folder: where to look for what is not found so.
-    new_height, new_width: the size to bring images to; 0 for as they are. is_color: images of colors, or gray ones.
-    shuffle: in a new order each time through. rand_skip: so many at most, by chance, are left out at the beginning.
-    mean, batch_size, crop_size, mirror, scale, mean_value, train: as for all data layers, see Pictures.
+    source: the text file.
+    root_folder: stands before every path.
+    folder: where to look for files that are not found as they stand.
+    new_height, new_width: the size to bring images to; 0 for as they are.
+    is_color: images of three channels, or of one.
+    shuffle: in a new order each time through.
+    rand_skip: so many at most, drawn by chance, are left out at the beginning.
     """
 
     source: str
@@ -140,11 +144,14 @@ class ImageData(Pictures):
 
 @op("CaffeHDF5Data: -> +outputs", shape=UNKNOWN, gradient=NONE)
 class HDF5Data(Op):
-    """Rows of data sets of the HDF5 files that a text file lists, one data set an output.
+    """Rows of data sets of the HDF5 files that a text file lists.
 
-    source: the text file. datasets: their names. folder: where to look for files that are not found as they stand.
-    batch_size: how many rows a run gives; behind the last the first follow. shuffle: files and rows in a new order
-    each time through.
+    outputs: one for each of datasets, (batch_size, ...).
+    source: the text file.
+    datasets: the names of the data sets.
+    folder: where to look for files that are not found as they stand.
+    batch_size: how many rows a run gives; behind the last the first follow.
+    shuffle: files and rows in a new order each time through.
     """
 
     source: str
@@ -193,7 +200,11 @@ class HDF5Data(Op):
 
 @op("CaffeHDF5Output: data label ->", gradient=NONE)
 def hdf5_output(data: Tensor, label: Tensor, *, file_name: str) -> None:
-    """Write two tensors to a new HDF5 file, as the data sets "data" and "label"."""
+    """Writes two tensors to a new HDF5 file, as the data sets "data" and "label".
+
+    data, label: of any shape.
+    file_name: the path of the file.
+    """
     with _h5py().File(file_name, "w") as file:
         file["data"], file["label"] = data.cpu().numpy(), label.cpu().numpy()
 

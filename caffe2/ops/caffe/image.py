@@ -40,12 +40,17 @@ def resized(image: Tensor, size: Size) -> Tensor:
 
 
 class Pictures(Op):
-    """Base of operators that give batches of images with labels: (image - mean) scale, cropped.
+    """Base of operators that give batches of images with labels: (image - mean) * scale, cropped.
 
-    mean: the mean image, [C, H, W], of the size of the images before they are cropped.
+    mean: the mean image, (C, H, W), of the size of the images before they are cropped; none is 0.
+    data: (batch_size, C, H, W), float32.
+    label: (batch_size), float32.
     batch_size: how many images a run gives; behind the last the first follows.
-    crop_size: height and width of what is cut out, at the center, or anywhere with train; 0 for all.
-    mirror: every other image, by chance, is mirrored. mean_value: one number, or one a channel, to subtract.
+    crop_size: height and width of what is cut out, at the center, or anywhere with train; 0 for the whole image.
+    mirror: every image is mirrored with probability 1/2.
+    scale: the factor.
+    mean_value: one number, or one a channel, to subtract.
+    train: crops are taken anywhere.
     """
 
     batch_size: int = 1

@@ -1,7 +1,14 @@
 """The losses of Caffe, normalized as its layers normalize them, with gradients.
 
-normalization: what the sum of the terms is divided by: FULL, all; VALID, those that count; BATCH_SIZE, the first
-dimension; NONE, 1. ignore_label: the label of what does not count.
+N is the size of the first dimension.
+
+X, Y: of any shape, with N rows.
+label: the true class of every place, an integer in any number type: the shape of X without the axis of the classes.
+loss: one number.
+axis: the dimension of the classes.
+normalization: what the sum of the terms is divided by: FULL: how many there are; VALID: how many count; BATCH_SIZE: N;
+    NONE: 1.
+ignore_label: the label of places that do not count.
 """
 
 from __future__ import annotations
@@ -41,7 +48,10 @@ def _counted(labels: Tensor, ignore_label: int | None) -> tuple[Tensor, Tensor]:
 def softmax_loss(
     x: Tensor, labels: Tensor, *, axis: int = 1, ignore_label: int | None = None, normalization: str = "VALID"
 ) -> tuple[Tensor, Tensor]:
-    """-sum log softmax(X)[label], X along one axis, over what normalization says; and the softmax."""
+    """loss = -sum of log softmax(X)[label], over what normalization says.
+
+    prob: the softmax, of the shape of X.
+    """
     rows, outer, inner = _rows(x, axis)
     index, valid = _counted(labels, ignore_label)
     demand.in_range(index, rows.shape[1], "label")
@@ -61,7 +71,11 @@ def infogain_loss(
     ignore_label: int | None = None,
     normalization: str = "VALID",
 ) -> tuple[Tensor, Tensor]:
-    """-sum over d of H[label, d] log softmax(X)[d], H a matrix [D, D]; and the softmax."""
+    """loss = -sum over classes d of H[label, d] log softmax(X)[d], over what normalization says.
+
+    matrix: H, (D, D), D the number of classes.
+    prob: the softmax, of the shape of X.
+    """
     rows, outer, inner = _rows(x, axis)
     index, valid = _counted(labels, ignore_label)
     demand.in_range(index, rows.shape[1], "label")
@@ -74,7 +88,10 @@ def infogain_loss(
 def sigmoid_loss(
     x: Tensor, targets: Tensor, *, ignore_label: int | None = None, normalization: str = "BATCH_SIZE"
 ) -> Tensor:
-    """The cross entropy of s(X) and the targets, s the logistic function."""
+    """loss = -sum of (t log s(X) + (1 - t) log(1 - s(X))), s the logistic function, over what normalization says.
+
+    target: t, of the shape of X; ignore_label is one of its values.
+    """
     targets = targets.reshape(x.shape).to(x.dtype)
     terms = F.binary_cross_entropy_with_logits(x, targets, reduction="none")
     valid = torch.ones_like(x, dtype=torch.bool) if ignore_label is None else targets.long() != ignore_label
@@ -84,13 +101,16 @@ def sigmoid_loss(
 
 @differentiable("CaffeEuclideanLoss", "X Y", "loss", wanted=2, types="X: floating")
 def euclidean_loss(x: Tensor, y: Tensor) -> Tensor:
-    """sum (X - Y)^2 / 2N."""
+    """loss = sum of (X - Y)^2 / 2N."""
     return (x - y.reshape(x.shape)).square().sum() / (2 * x.shape[0])
 
 
 @differentiable("CaffeHingeLoss", "X label", "loss", types="X: floating")
 def hinge_loss(x: Tensor, labels: Tensor, *, norm: str = "L1") -> Tensor:
-    """sum max(0, 1 + X) / N, of 1 - X for the true class; of squares with norm L2."""
+    """loss = sum of max(0, 1 + X) / N, with 1 - X in place of 1 + X for the true class.
+
+    norm: L1, or L2 for the sum of squares of these terms.
+    """
     rows, index = x.reshape(x.shape[0], -1), labels.reshape(-1)[: x.shape[0]].long()
     demand.in_range(index, rows.shape[1], "label")
     sign = torch.ones_like(rows).scatter_(1, index.unsqueeze(1), -1.0)
@@ -100,7 +120,7 @@ def hinge_loss(x: Tensor, labels: Tensor, *, norm: str = "L1") -> Tensor:
 
 @differentiable("CaffeMultinomialLogisticLoss", "X label", "loss", types="X: floating")
 def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
-    """-sum log X[label] / N, X probabilities."""
+    """loss = -sum of log X[label] / N, X being probabilities."""
     rows, index = x.reshape(x.shape[0], -1), labels.reshape(-1).long()
     demand.in_range(index, rows.shape[1], "label")
     return -rows.gather(1, index.unsqueeze(1)).clamp_min(TINY).log().sum() / x.shape[0]
@@ -110,9 +130,15 @@ def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
 def contrastive_loss(
     a: Tensor, b: Tensor, alike: Tensor, *, margin: float = 1.0, legacy_version: bool = False
 ) -> Tensor:
-    """The mean over pairs of d^2 / 2 where they are alike, of max(0, margin - d)^2 / 2 where not, d their distance.
+    """loss = 1 / 2N * sum over pairs of rows of d^2 where they are alike and of max(0, margin - d)^2 where not.
 
-    legacy_version: max(0, margin - d^2) instead (Hadsell et al., 2006, as early Caffe had it).
+    d is the Euclidean distance of the rows of X and Y. Hadsell et al., Dimensionality Reduction by Learning an
+    Invariant Mapping, 2006.
+
+    X, Y: (N, D).
+    alike: (N): 1 where the rows are to be alike, 0 where not.
+    margin: how far apart the others should be.
+    legacy_version: max(0, margin - d^2) instead of the square, as early Caffe had it.
     """
     pairs = a.shape[0]
     squares = (a - b.reshape(a.shape)).reshape(pairs, -1).square().sum(1)
@@ -127,9 +153,12 @@ def contrastive_loss(
 def smooth_l1_loss(
     x: Tensor, y: Tensor, w_in: Tensor | None = None, w_out: Tensor | None = None, *, sigma: float = 1.0
 ) -> Tensor:
-    """sum w_out f(w_in (X - Y)) / N; f(d) = (sigma d)^2 / 2 where |d| < 1 / sigma^2, else |d| - 1 / 2 sigma^2.
+    """loss = sum of w_out f(w_in (X - Y)) / N, f the smooth absolute value (Girshick, Fast R-CNN, 2015).
 
-    Girshick, 2015.
+    f(d) = (sigma d)^2 / 2 where |d| < 1 / sigma^2, else |d| - 1 / (2 sigma^2).
+
+    w_in, w_out: weights, of the shape of X; 1 unless given.
+    sigma: where the square goes over into the absolute value.
     """
     steep = sigma * sigma
     d = x - y if w_in is None else (x - y) * w_in

@@ -1,4 +1,14 @@
-"""Caffe's recurrent layers, unrolled over time: inputs [T, N, ...], and cont [T, N], 0 where a sequence begins."""
+"""Caffe's recurrent layers, unrolled over time.
+
+X: (T, N, ...): the inputs of T steps and N streams, flattened to (T, N, K).
+cont: (T, N): 0 where a sequence begins, else 1.
+w: (G, K): weights of the input; G is D, or 4 * D for the gates i, f, o, g of an LSTM.
+b: (G): the bias.
+w_hidden: (G, D): weights of the state before.
+Y: (T, N, D): the outputs.
+last_hidden, last_cell: (1, N, D): the states after the last step.
+static: whether there is an input that is fed at every step.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +38,13 @@ def _fed(x: Tensor, w: Tensor, b: Tensor, static: Tensor | None, w_static: Tenso
 
 @op("CaffeLSTMUnit: cell gates cont -> new_cell hidden", types="cell gates cont: floating", gradient=NONE)
 def lstm_unit(cell: Tensor, gates: Tensor, cont: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM. cell: [1, N, D]. gates: [1, N, 4D]. cont: [1, N], 0 where a sequence begins."""
+    """One step of an LSTM: c = cont s(f) c' + s(i) tanh(g), h = s(o) tanh(c), s the logistic function.
+
+    cell: c', (1, N, D).
+    gates: i, f, o, g side by side, (1, N, 4 * D).
+    cont: (1, N): 0 where a sequence begins, else 1.
+    new_cell, hidden: c and h, (1, N, D).
+    """
     return lstm_step(cell, gates, cont.unsqueeze(-1))
 
 
@@ -60,10 +76,10 @@ def _more(more: tuple[Tensor, ...], static: bool, states: int) -> tuple[Tensor |
 def lstm(
     x: Tensor, cont: Tensor, w: Tensor, b: Tensor, w_hidden: Tensor, *more: Tensor, static: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """An LSTM over T steps: the gates of X w^T + b + cont h w_hidden^T (+ s w_static^T), put through a cell.
+    """An LSTM over T steps: the gates X w^T + b + cont h w_hidden^T (+ s w_static^T), put through CaffeLSTMUnit.
 
-    Y: [T, N, D]. more: with static, s [N, ...], fed at every step, and w_static; then the hidden state and the cell
-    at first, [1, N, D], which are zeros unless given.
+    more: with static, s (N, ...), fed at every step, and w_static; then the hidden state and the cell at first, (1, N,
+        D), 0 unless given.
     """
     fixed, w_fixed, states = _more(more, static, 2)
     fed = _fed(x, w, b, fixed, w_fixed)
@@ -98,8 +114,10 @@ def rnn(
 ) -> tuple[Tensor, Tensor]:
     """h = tanh(X w^T + b + cont h w_hidden^T (+ s w_static^T)), Y = tanh(h w_out^T + b_out), over T steps.
 
-    Y: [T, N, D]. more: with static, s [N, ...], fed at every step, and w_static; then the state at first, [1, N, D],
-    which is zeros unless given.
+    w_out: (O, D): weights of the output.
+    b_out: (O): its bias.
+    Y: (T, N, O): the outputs.
+    more: with static, s (N, ...), fed at every step, and w_static; then the state at first, (1, N, D), 0 unless given.
     """
     fixed, w_fixed, states = _more(more, static, 1)
     fed = _fed(x, w, b, fixed, w_fixed)

@@ -13,8 +13,12 @@ from caffe2.ops import demand
 def arg_max(x: Tensor, *, top_k: int = 1, axis: int | None = None, out_max_val: bool = False) -> Tensor:
     """The places of the top_k largest numbers, as floats; of equal ones the last comes first.
 
-    axis: look along it, and give the places, or with out_max_val the numbers, there. Without it, look through each item
-    and give [N, 1, top_k], or [N, 2, top_k] with out_max_val: places, then numbers.
+    X: of any shape, (N, ...).
+    Y: with `axis`, the shape of X with top_k along it; without, (N, 1, top_k), or (N, 2, top_k) with out_max_val:
+        places, then numbers.
+    top_k: how many.
+    out_max_val: the numbers too; with `axis`, instead of the places.
+    axis: the dimension to look along; without it each item of the batch is looked through.
     """
     rows = x.movedim(axis, -1) if axis is not None else x.reshape(x.shape[0], -1)
     if top_k > rows.shape[-1]:
@@ -31,9 +35,17 @@ def arg_max(x: Tensor, *, top_k: int = 1, axis: int | None = None, out_max_val: 
 def accuracy(
     x: Tensor, label: Tensor, *, axis: int = 1, top_k: int = 1, ignore_label: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The share of places whose label is among the top_k best classes, over all and class by class.
+    """The share of places whose label is among the top_k best classes.
 
-    Of equal scores the true one comes last. axis: that of the classes. ignore_label: the label of what does not count.
+    Of equal scores that of the true class comes last.
+
+    X: scores of the classes.
+    label: the true class of every place: the shape of X without `axis`.
+    accuracy: one number, over all places.
+    per_class: the same for each class.
+    top_k: how many classes may be guessed.
+    axis: the dimension of the classes.
+    ignore_label: the label of places that do not count.
     """
     scores, labels = x.movedim(axis, -1).reshape(-1, x.shape[axis]), label.reshape(-1).long()
     valid = torch.ones_like(labels, dtype=torch.bool) if ignore_label is None else labels != ignore_label
@@ -48,7 +60,11 @@ def accuracy(
 
 @op("CaffeFilter: selector +items -> +items", shape=UNKNOWN, gradient=NONE)
 def select(selector: Tensor, *items: Tensor) -> tuple[Tensor, ...]:
-    """Of every item the rows for which the selector, one number a row, is not 0."""
+    """Of every item the rows for which the selector is not 0.
+
+    selector: (N, 1, ...): one number a row.
+    items: (N, ...); out come (K, ...), K the rows selected.
+    """
     chosen = selector.reshape(-1) != 0
     for item in items:
         if not item.dim() or item.shape[0] != chosen.numel():

@@ -1,4 +1,9 @@
-"""Caffe's layers with windows: deconvolution of any rank, maxima with their places, padding, unpooling, resizing."""
+"""Windows over images as Caffe has them: what Caffe2's operators cannot do alike.
+
+stride, pad, dilation, kernel: one number for each spatial axis.
+group: how many groups the channels fall into.
+mask: of the shape of X: places row * width + column, as floats.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +31,10 @@ def deconvolution(
 ) -> Tensor:
     """The transpose of the cross-correlation with filter as a linear map, plus bias, along any number of axes.
 
-    X: [N, C, ...]. filter: [C, M / group, ...]. bias: [M]. Y: [N, M, ...], along each axis of size
-    stride (n - 1) + dilation (k - 1) + 1 - 2 pad. stride, pad, dilation: one number an axis.
+    X: (N, C, ...).
+    filter: (C, M / group, ...).
+    bias: (M).
+    Y: (N, M, ...), along each axis of size stride * (n - 1) + dilation * (k - 1) + 1 - 2 * pad.
     """
     if x.dim() != w.dim() or x.dim() != len(stride) + 2:
         raise EnforceNotMet(f"X and filter have {len(stride) + 2} axes, as stride says; not {x.dim()} and {w.dim()}")
@@ -43,10 +50,14 @@ def max_pool_mask(
     pad: tuple[int, ...],
     size: tuple[int, ...],
 ) -> tuple[Tensor, Tensor]:
-    """Maximum pooling, and where in its plane each maximum stands, as floats: y * width + x.
+    """Maximum pooling, and where in its plane each maximum stands.
 
-    X: [N, C, H, W]. kernel, stride, pad: along height and width. size: that of the output. A window wholly in the
-    padding gives the lowest float32, and the place -1.
+    A window that lies wholly in the padding gives the lowest float32, and the place -1.
+
+    X: (N, C, H, W).
+    Y: (N, C, *size).
+    mask: of the shape of Y: the places y * W + x, as floats.
+    size: height and width of Y.
     """
     demand.rank(x, 4, "X")
     need = [(size[k] - 1) * stride[k] + kernel[k] - x.shape[2 + k] - pad[k] for k in (0, 1)]
@@ -60,15 +71,24 @@ def max_pool_mask(
 
 @differentiable("CaffePad", "X", "Y", types="X: floating")
 def pad(x: Tensor, *, pad: tuple[int, ...]) -> Tensor:
-    """X with zeros on both sides of its last axes, as many as `pad` says for each."""
+    """X with zeros on both sides of its last axes.
+
+    Y: as many zeros larger.
+    pad: how many zeros are added on either side of each of the last axes.
+    """
     return F.pad(x, [p for p in reversed(pad) for _ in (0, 1)])
 
 
 @differentiable("CaffeUnpool", "X mask", "Y", types="X: floating")
 def unpool(x: Tensor, mask: Tensor, *, size: tuple[int, ...]) -> Tensor:
-    """Zeros, and each number of X at the place in its plane, row * width + column, that the mask says.
+    """Zeros, and each number of X at the place in its plane that the mask says.
 
-    X, mask: [N, C, H, W]. Y: [N, C, *size]. Of several numbers for one place any one stays (SegNet, 2015).
+    Of several numbers for one place any one stays. Badrinarayanan et al., SegNet, 2015.
+
+    X: (N, C, H, W).
+    mask: of the shape of X: places row * width + column of Y.
+    Y: (N, C, *size).
+    size: height and width of Y.
     """
     demand.rank(x, 4, "X")
     demand.same_shape(x, mask, "X and mask")
@@ -79,9 +99,12 @@ def unpool(x: Tensor, mask: Tensor, *, size: tuple[int, ...]) -> Tensor:
 
 @differentiable("CaffeInterp", "X", "Y", types="X: floating")
 def interpolate(x: Tensor, *, size: tuple[int, ...], crop: tuple[int, ...] = (0, 0)) -> Tensor:
-    """X [N, C, H, W] interpolated bilinearly to a height and width, corners on corners (DeepLab's Interp).
+    """Images interpolated bilinearly to another size, corners on corners (the layer Interp of DeepLab).
 
-    crop: rows and columns left out before and behind.
+    X: (N, C, H, W).
+    Y: (N, C, *size).
+    size: height and width.
+    crop: two numbers: how many rows and columns of X are left out at the top and left, and at the bottom and right.
     """
     demand.rank(x, 4, "X")
     before, behind = crop

@@ -47,7 +47,11 @@ def _some(i: int, o: int) -> bool:
     shape=lambda world, *xs, **_: xs,
 )
 class Allreduce(Communicating):
-    """Y_i = the sum of all X of all processes, which have one size; Y_i is X_i's blob."""
+    """Y_i = the sum of all X of all processes, which have one size.
+
+    Y: Y_i overwrites X_i.
+    gpu_direct: accepted and ignored.
+    """
 
     gpu_direct: bool = False
 
@@ -69,7 +73,10 @@ class Allreduce(Communicating):
     shape=lambda world, *xs, **_: xs,
 )
 class Broadcast(Communicating):
-    """Every X_i of every process = X_0 of the process `root`; they have one size everywhere."""
+    """Every X_i of every process = X_0 of the process `root`.
+
+    X: tensors of one size, at all processes; they are overwritten.
+    """
 
     root: int = 0
 
@@ -101,7 +108,7 @@ def demand_rank(world: CommonWorld, rank: int, name: str) -> None:
     shape=lambda world, x, **_: x,
 )
 class Reduce(Communicating):
-    """Y = the sum of X over all processes at the process `root`, X elsewhere."""
+    """Y = the sum of X over all processes at the process `root`, and X elsewhere."""
 
     root: int = 0
 
@@ -114,7 +121,10 @@ class Reduce(Communicating):
 
 @op("Allgather: comm_world +X -> Y", types="X: fixed", blocking=True, gradient=REFUSED, engines=ENGINES, shape=UNKNOWN)
 class Allgather(Communicating):
-    """Y = the elements of X_0, X_1 ... of process 0, then of process 1 and so on, one vector; all X have one size."""
+    """Y = the elements of X_0, X_1 ... of process 0, then of process 1 and so on.
+
+    Y: a vector of as many elements as all X of all processes have.
+    """
 
     def __call__(self, world: CommonWorld, *xs: Tensor) -> Tensor:
         _alike(xs)
@@ -135,9 +145,11 @@ class Allgather(Communicating):
     shape=lambda world, *xs, **_: xs,
 )
 class ReduceScatter(Communicating):
-    """The last X, int32, tells how many elements of the sum of the others each process is given.
+    """The sum of all X but the last, over all processes, a share of it to each.
 
-    Y_i begins with the share of this process; what stands behind it is left over from the sum. Shapes stay.
+    X: tensors of one size, and last a vector of int32: how many elements of the sum each process gets.
+    Y: as many as there are tensors to add, of their shape: the share of this process comes first; what stands behind it
+        is left over from the sum.
     """
 
     def __call__(self, world: CommonWorld, *xs: Tensor) -> tuple[Tensor, ...]:
@@ -157,7 +169,10 @@ class ReduceScatter(Communicating):
 
 @op("Barrier: comm_world -> *any", arity=lambda i, o: True, blocking=True, gradient=REFUSED, engines=ENGINES)
 class Barrier(Communicating):
-    """Waits until every process has come here."""
+    """Waits until every process of the world has come here.
+
+    any: blobs that are left as they are.
+    """
 
     def __call__(self, world: CommonWorld) -> tuple[()]:
         self.talk(world, lambda group: group.barrier())

@@ -22,7 +22,7 @@ def _number(given: Tensor | None, otherwise: int) -> int:
 class Messages(Communicating):
     """Base of the two ends of a message: a header with element type and shape, then the elements.
 
-    raw_buffer: no header; the receiver's Y says what comes.
+    raw_buffer: no header goes before the elements: the Y that the receiver has says what comes.
     """
 
     tag: int = 0
@@ -36,7 +36,11 @@ class Messages(Communicating):
 
 @op("SendTensor: comm_world X dst? tag? ->", types="X: fixed", blocking=True, gradient=REFUSED, engines="GLOO MPI")
 class SendTensor(Messages):
-    """Sends X to the process `dst` under a number, `tag`; the inputs of these names override the arguments."""
+    """Sends X to the process `dst` under the number `tag`.
+
+    X: of any shape.
+    dst, tag: arguments or blobs of one int32; the blobs come before the arguments.
+    """
 
     dst: int = ANY
 
@@ -64,9 +68,10 @@ def _header(x: Tensor) -> Tensor:
     shape=UNKNOWN,
 )
 class ReceiveTensor(Messages):
-    """Y = the tensor that the process `src` sent under the number `tag`; src and tag, int32[1], say where it is from.
+    """Y = the tensor that the process `src` sent under the number `tag`.
 
-    The inputs of these names override the arguments. src: any process if -1.
+    Y: overwritten by the tensor received, of the same size.
+    src, tag: one int32 each: where the tensor is from; -1 as src: any process. The inputs come before the arguments.
     """
 
     src: int = ANY

@@ -103,11 +103,15 @@ class Communicating(Op):
 class CreateCommonWorld(Communicating):
     """The world of `size` processes of which this one is number `rank`; it waits for all of them to connect.
 
-    kv_handler: the store where they find one another, which a process alone does not need.
-    size, rank: how many processes, and the number of this one, from 0 on.
-    timeout_ms: how long an exchange may take; 30 seconds if -1.
-    transport: "tcp", the only one. sync, interface: accepted; gloo chooses.
-    mpi_rendezvous: refused; torch.distributed has gloo without MPI.
+    kv_handler: the store where the processes find one another, as FileStoreHandlerCreate makes it; a process alone
+        needs none.
+    comm_world: the world.
+    size: how many processes.
+    rank: the number of this one, from 0 on.
+    timeout_ms: how long an exchange may take, in milliseconds; -1 for 30 seconds.
+    transport: tcp, the only one.
+    sync, interface: accepted and ignored.
+    mpi_rendezvous: refused: torch.distributed has gloo without MPI.
     """
 
     size: int = 0
@@ -140,7 +144,12 @@ class CreateCommonWorld(Communicating):
 
 @op("CloneCommonWorld: existing_comm_world -> comm_world", blocking=True, gradient=REFUSED, engines="GLOO MPI NCCL")
 class CloneCommonWorld(Communicating):
-    """The same processes in a world of its own: exchanges in the two do not meet. All of them clone at once."""
+    """The same processes in a world of its own: exchanges in the two do not meet. All of them clone at once.
+
+    existing_comm_world: the world.
+    comm_world: the new one.
+    sync: accepted and ignored.
+    """
 
     sync: bool = False
 
@@ -156,7 +165,10 @@ class CloneCommonWorld(Communicating):
     engines="GLOO MPI NCCL",
 )
 def destroy_common_world(world: CommonWorld | None) -> CommonWorld | None:
-    """Closes all connections of a world; later exchanges in it fail, here and at the other processes."""
+    """Closes all connections of a world; later exchanges in it fail, here and at the other processes.
+
+    common_world: the world.
+    """
     if world is not None:
         world.close()
     return world

@@ -18,13 +18,21 @@ def free(*blobs: Any) -> tuple[None, ...]:
 
 @op("FeedBlob: -> output", gradient=NONE, shape=UNKNOWN)
 def feed_blob(*, value: bytes) -> bytes:
-    """A string, `value`, as a blob."""
+    """A string as a blob.
+
+    output: the string.
+    value: the string.
+    """
     return value
 
 
 @op("GetAllBlobNames: -> blob_names", gradient=REFUSED, shape=UNKNOWN)
 def get_all_blob_names(*, include_shared: bool = True, site: Site) -> np.ndarray:
-    """Names of the blobs in the workspace, strings [N], in order; without include_shared, of its own alone."""
+    """The names of the blobs in the workspace, in order.
+
+    blob_names: (N), strings.
+    include_shared: those of the workspaces around it too.
+    """
     if site.workspace is None:
         raise EnforceNotMet("GetAllBlobNames: there is no workspace here")
     names = site.workspace.names() if include_shared else site.workspace.local_names()

@@ -22,7 +22,6 @@ def truth(condition: Any, name: str) -> bool:
 class If(Op):
     """Runs then_net when condition holds, else_net, if there is one, otherwise; both on the workspace of the operator.
 
-    condition: bool, one element.
     then_net, else_net: nets; they read the captured blobs and write the written ones by name.
     """
 
@@ -42,9 +41,11 @@ class If(Op):
 
 @op("While: condition *captured -> *written", inplace=None, stores=False, empty=True, shape=UNKNOWN)
 class While(Op):
-    """Runs loop_net as long as condition holds; cond_net, if there is one, computes it before every look.
+    """Runs loop_net as long as condition holds; the nets read and write blobs of the operator's workspace by name.
 
-    condition: bool, one element; the nets read and write blobs of the operator's workspace by name.
+    condition: bool, one element.
+    loop_net: the net that is repeated.
+    cond_net: computes the condition before every look at it, if given.
     """
 
     loop_net: NetDef

@@ -17,12 +17,16 @@ from caffe2.runtime.workspace import Workspace
 class ONNXWhile(Op):
     """Runs `body` again and again, carrying N values from one run to the next and stacking K others (ONNX's Loop).
 
-    max_trip_count: int64, one element, obeyed with has_trip_count. condition: bool, one element, with has_cond.
-    initial: the N carried values before the first run. outputs: the N at the end, then the K stacks [trips, ...].
-    body: a net of external inputs (iteration int64, condition bool, N carried values) and external outputs
-        (condition, N carried values, K values to stack).
-    disable_scopes: run the body on the workspace of the operator, not in one of its own.
+    max_trip_count: int64, one element; obeyed with has_trip_count.
+    condition: bool, one element; obeyed with has_cond.
+    initial: the N carried values before the first run.
+    outputs: the N carried values at the end, then the K stacks (trips, ...).
+    body: a net of external inputs (iteration int64, condition bool, N carried values) and external outputs (condition,
+        N carried values, K values to stack).
+    has_trip_count: stops after max_trip_count runs.
+    has_cond: stops where the condition does not hold.
     save_scopes: a workspace of its own for every run.
+    disable_scopes: the body runs on the workspace of the operator, not in one of its own.
     """
 
     body: NetDef

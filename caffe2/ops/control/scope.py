@@ -81,7 +81,10 @@ def create_scope() -> Scopes:
 
 @op("HasScope: scope -> result", inplace=None, gradient=NONE)
 def has_scope(scope: Scopes) -> torch.Tensor:
-    """Whether a scope holds a workspace that no gradient has used: bool[1]."""
+    """Whether a scope holds a workspace that no gradient has used.
+
+    result: (1), bool.
+    """
     return torch.tensor([len(scope) > 0])
 
 
@@ -93,8 +96,9 @@ class Do(Op):
     net: the net.
     inner_blobs, outer_blobs_idx: inner_blobs[k] names, within, the blob at outer_blobs_idx[k] of inputs then outputs,
         the scope left out.
-    copy_external_blobs: keep copies of those blobs within, for the gradient, before someone overwrites them.
-    reuse_workspace: run in the workspace on top of the stack, instead of pushing a new one.
+    copy_external_blobs: copies of those blobs are kept within, for the gradient, before someone overwrites them.
+    saved_fwd_blobs: names of blobs of the forward run that a net of gradients sees; the gradient sets it.
+    reuse_workspace: the net runs in the workspace on top of the stack, instead of pushing a new one.
     """
 
     net: NetDef

@@ -103,12 +103,20 @@ class Bounding(Op):
 
 @op("BBoxTransform: rois deltas im_info -> box_out roi_batch_splits?", types="rois deltas im_info: float")
 class BBoxTransform(Bounding):
-    """Regions moved by regressed deltas, in pixels of the image as it was before it was scaled, and clipped to it.
+    """Regions moved by regressed deltas and clipped to their image.
 
-    rois R 4 holds boxes, or R 5 with the image's index first; with `rotated` R 5 or R 6. deltas R (4 or 5)*K holds, for
-    each of K classes, dx dy dw dh (and the turn in radians), divided by `weights`. im_info N 3 holds height, width and
-    scale of each image. box_out has the shape of deltas; roi_batch_splits N counts the regions of each image.
+    For a box with center (x, y), width w and height h and the deltas (dx, dy, dw, dh), each divided by its weight: the
+    new center is (x + dx * w, y + dy * h), the new size (w * exp(dw), h * exp(dh)), with dw and dh at most log(1000 /
+    16).
 
+    rois: (R, 4): boxes (x1, y1, x2, y2), or (R, 5) with the index of the image first, in pixels of the scaled image;
+        rotated ones (x, y, w, h, degrees) have one column more.
+    deltas: (R, K * 4) for K classes; rotated ones (R, K * 5), the turn in radians last.
+    im_info: (N, 3): height, width and scale of each image.
+    box_out: of the shape of deltas: the boxes, in pixels of the image before it was scaled.
+    roi_batch_splits: (N), float32: how many regions each image has.
+    weights: four numbers by which deltas are divided.
+    rotated: boxes are rotated.
     apply_scale: box_out is in pixels of the scaled image.
     """
 

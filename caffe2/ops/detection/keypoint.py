@@ -17,9 +17,13 @@ FARTHEST = 1.5
 def heatmap_max_keypoint(heatmaps: Tensor, boxes: Tensor, *, should_output_softmax: bool = False) -> Tensor:
     """Where each heat map has its maximum, fitted by a quadratic about its largest pixel, in the pixels of its box.
 
-    heatmaps R K S S holds K maps for each box (x1, y1, x2, y2, ...) of boxes R; keypoints R 4 K holds x, y, the fitted
-    value and, with should_output_softmax, the softmax of the map at its largest pixel, else 0. Beyond a border the map
-    is mirrored about the pixel; a fit without a clear maximum, or further than 1.5 pixels, is dropped or shortened.
+    Beyond a border the map is mirrored about the pixel; a fit without a clear maximum is dropped, and one further than
+    1.5 pixels away is shortened.
+
+    heatmaps: (R, K, S, S): K maps for each box.
+    bboxes: (R, 4) or more columns: rows (x1, y1, x2, y2, ...).
+    keypoints: (R, 4, K): x, y, the fitted value and the probability, 0 without should_output_softmax.
+    should_output_softmax: the probability of a keypoint is the softmax of its map at the largest pixel.
     """
     demand.rank(heatmaps, 4, "heatmaps")
     demand.rank(boxes, 2, "bboxes")
@@ -54,10 +58,15 @@ def _pixel(flat: Tensor, row: Tensor, column: Tensor, i: int, j: int, size: int)
 
 @op("RMACRegions: X -> RMAC_REGIONS", types="X: fixed", gradient=REFUSED)
 def rmac_regions(x: Tensor, *, scales: int = 3, overlap: float = 0.4) -> Tensor:
-    """Square regions that cover an image in `scales` sizes, for each image of X, N C H W: rows (image, x1, y1, x2, y2).
+    """Square regions that cover an image in several sizes (Tolias, Sicre and Jegou, 2016).
 
-    The regions of scale l are 2 min(H, W) / (l + 1) wide, and as many along the longer side as make neighbours overlap
-    by the share `overlap` as nearly as can be. Tolias, Sicre and Jegou, 2016.
+    Those of scale l = 1, 2, ... are 2 min(H, W) / (l + 1) wide, and as many along the longer side as make neighbours
+    overlap by the fraction `overlap` as nearly as can be.
+
+    X: (N, C, H, W); only its shape matters.
+    RMAC_REGIONS: (R, 5): rows (image, x1, y1, x2, y2).
+    scales: how many sizes.
+    overlap: the fraction by which neighbours should overlap.
     """
     demand.rank(x, 4, "X")
     if not x.numel():

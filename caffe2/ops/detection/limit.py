@@ -18,21 +18,33 @@ from caffe2.ops.detection.suppress import Softening, greedy_of_groups, soft_of_g
     arity=lambda i, o: o != 5,
 )
 class BoxWithNMSLimit(Op):
-    """The detections of each class but the background, 0, that overlap no better one of it; the best of them all.
+    """The final detections of each image: score threshold, non-maximum suppression by class, a limit on their number.
 
-    scores R K and boxes R K*4 hold, image after image (batch_splits N counts the rows of each), the scores and boxes of
-    K classes. Of each class those scored above score_thresh are thinned out by suppression with the limit nms, and of
-    each image the detections_per_im best are left (all if it is not positive). Out come scores D, boxes D 4 and classes
-    D, by image, class and falling score; batch_splits N; keeps D (int32), the row within the image that each comes
-    from; keeps_size N K (int32), how many of each class.
+    For each image and class but the background (class 0) the boxes with a score above score_thresh go through
+    non-maximum suppression: best first, a box is dropped where its overlap (intersection over union) with a better one
+    that stayed is above `nms`. Of what stays in an image, of all classes, the detections_per_im best are kept. Soft
+    suppression (Bodla et al., 2017) lowers the scores of overlapping boxes instead: by the factor 1 - overlap (linear),
+    where that is above `nms`, or exp(-overlap^2 / sigma) (gaussian).
 
-    soft_nms_enabled, soft_nms_method ("linear" or "gaussian"), soft_nms_sigma, soft_nms_min_score_thres: suppression
-        lowers scores instead.
+    scores: (R, K): the scores of K classes, image after image; out come (D), those of the detections.
+    boxes: (R, K * 4): a box (x1, y1, x2, y2) for each class; rotated ones (x, y, w, h, degrees) have five numbers. Out
+        come (D, 4), or (D, 5).
+    batch_splits: (N): how many rows, and then detections, each image has; without it all are of one image.
+    classes: (D): the class of each detection. They are ordered by image, class and falling score.
+    keeps: (D), int32: the row, within its image, that each detection comes from.
+    keeps_size: (N, K), int32: how many detections each image and class has.
+    score_thresh: the least score of a detection.
+    nms: the overlap above which the worse of two boxes of a class is suppressed.
+    detections_per_im: how many detections an image keeps; all if not positive.
+    soft_nms_enabled: soft suppression.
+    soft_nms_method: linear or gaussian.
+    soft_nms_sigma: sigma of the gaussian.
+    soft_nms_min_score_thres: boxes whose lowered score is below are dropped.
     rotated: boxes have five numbers.
     cls_agnostic_bbox_reg: all classes share one box.
-    input_boxes_include_bg_cls, output_classes_include_bg_cls: whether class 0 is the background there; where it is not
-        the first column is that of class 1.
-    legacy_plus_one: boxes include their last pixel.
+    input_boxes_include_bg_cls: whether the first box of a row is that of class 0, not of class 1.
+    output_classes_include_bg_cls: whether class numbers count the background, so that the first class is 1, not 0.
+    legacy_plus_one: boxes include their last pixel: a width is x2 - x1 + 1.
     """
 
     outputs: OutputCount

@@ -1,4 +1,13 @@
-"""Losses of detectors: smooth L1, and cross entropies that ignore labels or play down what is easy."""
+"""Losses of detectors, and their gradients.
+
+loss: one number.
+scale: the factor of the loss.
+beta: where the square of the smooth absolute value goes over into the absolute value.
+gamma: the exponent that lessens the weight of examples that are classified well.
+alpha: the weight of the foreground; that of the background is 1 - alpha.
+num_classes: K.
+normalize: the sum is divided by how many terms it has.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +40,12 @@ def _positive(**values: float) -> None:
 def smooth_l1_loss(
     y_hat: Tensor, y: Tensor, alpha_in: Tensor, alpha_out: Tensor, *, beta: float = 1.0, scale: float = 1.0
 ) -> Tensor:
-    """loss = scale / N * sum of alpha_out * s(alpha_in * (Y_hat - Y)), all four tensors of one shape with N rows.
+    """loss = scale / N * sum of alpha_out * s(alpha_in * (Y_hat - Y)) (Girshick, Fast R-CNN, 2015).
 
-    s(d) = d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere. Girshick, Fast R-CNN, 2015.
+    s(d) = d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere.
+
+    Y_hat, Y: predictions and targets, of one shape with N rows.
+    alpha_in, alpha_out: weights, of the same shape.
     """
     _positive(beta=beta)
     _same(y_hat, y, alpha_in, alpha_out)
@@ -91,7 +103,12 @@ def select_smooth_l1_loss(
 ) -> Tensor:
     """loss = scale / max(total, 1) * sum of s(Y_hat[n, c + k, y, x] - Y[i, k]) over rows (n, c, y, x) of locations i.
 
-    k runs over 0 .. 3; Y_hat is N C H W, Y and locations are M 4, total is a number. s is that of SmoothL1Loss.
+    k runs over 0 .. 3; s is that of SmoothL1Loss.
+
+    Y_hat: (N, C, H, W): predictions.
+    Y: (M, 4): targets.
+    locations: (M, 4): rows (n, c, y, x).
+    total: one number.
     """
     _positive(beta=beta)
     taken = y_hat.flatten()[_selected(y_hat, y, places)]
@@ -129,9 +146,11 @@ def _counted(targets: Tensor, normalize: bool) -> Tensor | int:
     types="X: float, targets: int32",
 )
 def sigmoid_cross_entropy_loss(x: Tensor, targets: Tensor, *, scale: float = 1.0, normalize: bool = True) -> Tensor:
-    """loss = scale * sum of (log(1 + e^X) - targets * X) where targets are 0 or 1; those of -1 are ignored.
+    """loss = scale * sum of (log(1 + e^X) - targets * X), over the places whose target is not -1.
 
-    normalize: the sum is divided by how many are not.
+    X: of any shape.
+    targets: of the shape of X, int32: 1, 0, or -1 for places that are ignored.
+    normalize: the sum is divided by how many are not ignored.
     """
     demand.same_shape(x, targets, "X and targets")
     each = torch.where(targets == -1, 0, F.softplus(x) - x * targets)
@@ -178,9 +197,12 @@ def sigmoid_focal_loss(
 ) -> Tensor:
     """loss = -scale / max(wp, 1) * the sum over anchors and classes, with p = sigmoid(X), of
 
-    alpha * (1 - p)^gamma * log(p) for an anchor's true class, and (1 - alpha) * p^gamma * log(1 - p) for any other.
-    X is N A*K H W, targets N A H W: 1 .. K the true class, 0 the background, -1 ignored; wp counts the foreground.
-    Lin and others, Focal Loss, 2017.
+    alpha * (1 - p)^gamma * log(p) for an anchor's true class, and (1 - alpha) * p^gamma * log(1 - p) for any other. Lin
+    et al., Focal Loss, 2017.
+
+    X: (N, A * K, H, W): scores of K classes for each of A anchors.
+    targets: (N, A, H, W), int32: 1 .. K the true class, 0 the background, -1 ignored.
+    wp: one number: how many anchors are of the foreground.
     """
     true, other = _truth(grid := _anchors(x, targets, num_classes), targets)
     p, log_p, log_q = torch.sigmoid(grid), F.logsigmoid(grid), F.logsigmoid(-grid)
@@ -225,7 +247,12 @@ def sigmoid_focal_loss_gradient(
     types="scores: float",
 )
 def group_spatial_softmax(x: Tensor, *, num_classes: int = 81) -> Tensor:
-    """The softmax of each run of num_classes channels at each pixel of N C H W."""
+    """The softmax of each run of num_classes channels at each pixel.
+
+    scores: (N, A * num_classes, H, W).
+    probabilities: of the shape of scores.
+    num_classes: how many channels a run has.
+    """
     demand.rank(x, 4, "scores")
     if num_classes < 1 or x.shape[1] % num_classes:
         raise EnforceNotMet(f"{x.shape[1]} channels do not fall into runs of {num_classes} classes")
@@ -257,8 +284,12 @@ def softmax_focal_loss(
 ) -> tuple[Tensor, Tensor]:
     """loss = -scale / max(wp, 1) * the sum over anchors of z * (1 - p)^gamma * log(p), p the probability of the label.
 
-    z is alpha for a label of the foreground, 1 and more, and 1 - alpha for the background, 0; labels of -1 are ignored.
-    scores is N A*K H W, labels N A H W; the probabilities, softmaxes over each anchor's K classes, come flat.
+    z is alpha for a label of the foreground, 1 and more, and 1 - alpha for the background, 0.
+
+    scores: (N, A * K, H, W): scores of K classes for each of A anchors.
+    labels: (N, A, H, W), int32: the class of each anchor; -1 for those that are ignored.
+    wp: one number: how many anchors are of the foreground.
+    probabilities: (N * A * K * H * W): the softmaxes over each anchor's K classes.
     """
     grid = _anchors(x, labels, num_classes).softmax(2)
     p, z = _labelled(grid, labels, alpha)

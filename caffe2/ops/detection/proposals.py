@@ -1,4 +1,17 @@
-"""Region proposals: generating them, and spreading them over the levels of a feature pyramid."""
+"""Region proposals: anchors made regions, and regions collected and dealt out over the levels of a feature pyramid.
+
+rois_and_probs: the rois (R, 5) of each level from rpn_min_level to rpn_max_level, then their probabilities (R) level by
+    level. Rows are (image, x1, y1, x2, y2).
+rois: (R, 5): rows (image, x1, y1, x2, y2).
+rois_fpn_and_restore: the regions of each level from roi_min_level to roi_max_level, (R_l, 5), and then
+    rois_idx_restore, int32: row k of rois is row rois_idx_restore[k] of all levels' rows put one after another.
+rpn_max_level, rpn_min_level: the levels that regions are collected from.
+rpn_post_nms_topN: how many regions are kept, the best.
+roi_canonical_scale: the side of a region, in pixels, that belongs to roi_canonical_level.
+roi_canonical_level: the level of regions of that side.
+roi_max_level, roi_min_level: the levels that regions are dealt out to.
+legacy_plus_one: boxes include their last pixel: a width is x2 - x1 + 1.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +25,25 @@ from caffe2.ops.detection.suppress import greedy
 
 
 class GenerateProposals(Bounding):
-    """The best regions of each image: anchors at every pixel, moved by deltas, clipped, filtered and thinned out.
+    """Region proposals: anchors at every pixel, moved by deltas, clipped, filtered, and non-maximum suppression.
 
-    scores N A H W and bbox_deltas N A*4 H W belong to the anchors (A 4) shifted by every pixel, which is 1 /
-    spatial_scale wide; im_info N 3 holds height, width and scale of each image. Of each image the pre_nms_topN best
-    are moved, clipped, and kept where both sides are min_size times the scale and the centre is inside; then those that
-    overlap a better one by more than nms_thresh are dropped and the post_nms_topN best left. rois R 5 holds rows
-    (image, x1, y1, x2, y2), best first image by image, and rois_probs R their scores. Anchors A 5 make rotated ones.
-    Ren and others, Faster R-CNN, 2015.
+    Of each image the pre_nms_topN best are moved as in BBoxTransform, clipped to the image, and kept where both sides
+    are at least min_size times the scale and the center lies inside; non-maximum suppression drops those whose overlap
+    (intersection over union) with a better one is above nms_thresh, and the post_nms_topN best are left. Ren et al.,
+    Faster R-CNN, 2015.
+
+    scores: (N, A, H, W): the score of each anchor at each pixel.
+    bbox_deltas: (N, A * 4, H, W): deltas (dx, dy, dw, dh); (N, A * 5, H, W) for rotated boxes.
+    im_info: (N, 3): height, width and scale of each image.
+    anchors: (A, 4): boxes (x1, y1, x2, y2) around the first pixel; (A, 5) for rotated boxes.
+    rois: (R, 5): rows (image, x1, y1, x2, y2), image by image, best first; (R, 6) for rotated boxes.
+    rois_probs: (R): their scores.
+    spatial_scale: the size of the feature map over that of the scaled image: pixels of the map are 1 / spatial_scale
+        apart.
+    pre_nms_topN: how many boxes go into the suppression; all if not positive.
+    post_nms_topN: how many regions an image has at most.
+    nms_thresh: the overlap above which the worse of two boxes is suppressed.
+    min_size: the least side of a region, in pixels of the image before it was scaled.
     """
 
     spatial_scale: float = 1 / 16
@@ -122,7 +146,8 @@ class Pyramid(Op):
 class CollectRpnProposals(Pyramid):
     """The rpn_post_nms_topN best regions of all levels, best first.
 
-    The inputs are the rois (R 5) of levels rpn_min_level to rpn_max_level and then their probabilities (R).
+    rois: (R, 5): rows (image, x1, y1, x2, y2).
+    roi_canonical_scale, roi_canonical_level, roi_max_level, roi_min_level, legacy_plus_one: accepted and ignored.
     """
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -137,11 +162,12 @@ class CollectRpnProposals(Pyramid):
     arity=lambda i, o: o >= 2,
 )
 class DistributeFpnProposals(Pyramid):
-    """The regions of each level of a pyramid, roi_min_level to roi_max_level, and rois_idx_restore (int32).
+    """The regions of each level of a feature pyramid, and how to put them back in order.
 
     A region of area A belongs to level floor(roi_canonical_level + log2(sqrt(A) / roi_canonical_scale)), or to the
-    nearest one there is; row k of rois is row rois_idx_restore[k] of all levels' rows put together.
-    legacy_plus_one: boxes include their last pixel. Lin and others, Feature Pyramid Networks, 2017.
+    nearest one there is. Lin et al., Feature Pyramid Networks, 2017.
+
+    rpn_max_level, rpn_min_level, rpn_post_nms_topN: accepted and ignored.
     """
 
     outputs: OutputCount

@@ -28,7 +28,15 @@ class Grid(NamedTuple):
 
 
 class Aligning(Op):
-    """What the operators on regions settle alike."""
+    """What the operators on regions settle alike.
+
+    spatial_scale: pixels of X for one unit of the coordinates in RoIs.
+    pooled_h, pooled_w: how many rows and columns of bins the grid has.
+    sampling_ratio: how many rows and columns of samples a bin has; if not positive, as many as it is pixels high and
+        wide, rounded up.
+    aligned: pixel centers lie at halves, and regions may be smaller than a pixel.
+    order: NCHW: channels before the spatial axes; NHWC: after them.
+    """
 
     spatial_scale: float = 1.0
     pooled_h: int = 1
@@ -235,17 +243,17 @@ def _shape(x: Tensor, rois: Tensor, pooled_h: int = 1, pooled_w: int = 1, order:
     return x.new_empty(rois.shape[0], x.shape[1], pooled_h, pooled_w)
 
 
-DOC = """The mean of bilinear samples of X in each bin of a grid of pooled_h by pooled_w over each region.
+DOC = """The mean of bilinear samples of X in each bin of a grid laid over each region. {source}
 
-X is N C H W (order NHWC: N H W C). RoIs R {columns} holds rows ({region}), multiplied by spatial_scale, or one
-column more with the image's index first. Y is R C pooled_h pooled_w (NHWC: R pooled_h pooled_w C). Samples further
-than a pixel outside of the image count as 0. {source}
+Samples further than a pixel outside of the image count as 0.
 
-sampling_ratio: how many rows and columns of samples a bin has; if not positive, as many as it is pixels high and wide.
-aligned: pixel centres lie at halves, and regions may be smaller than a pixel.
+X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+RoIs: (R, {columns}): rows ({region}), multiplied by spatial_scale; or one column more with the index of the image
+    first.
+Y: (R, C, pooled_h, pooled_w), or (R, pooled_h, pooled_w, C) in the order NHWC.
 """
 KINDS = (
-    ("RoIAlign", Upright, 4, "x1, y1, x2, y2", "He and others, Mask R-CNN, 2017."),
+    ("RoIAlign", Upright, 4, "x1, y1, x2, y2", "He et al., Mask R-CNN, 2017."),
     ("RoIAlignRotated", Rotated, 5, "x, y, width, height, degrees", "Regions are turned counter-clockwise about x, y."),
 )
 for _name, _kind, _columns, _region, _source in KINDS:

@@ -23,7 +23,12 @@ def _positive(x: Tensor, labels: Tensor) -> Tensor:
     types="X: float, labels: int32",
 )
 def sample_as(x: Tensor, labels: Tensor) -> Tensor:
-    """The rows of X whose label is positive, in order."""
+    """The rows of X whose label is positive, in order.
+
+    X: (N, ...).
+    labels: (N), int32.
+    Y: (K, ...), K the number of positive labels.
+    """
     return x[_positive(x, labels)]
 
 
@@ -47,7 +52,12 @@ def _corner(a: Tensor, b: Tensor) -> None:
     types="A: float int32",
 )
 def spatial_narrow_as(a: Tensor, b: Tensor) -> Tensor:
-    """The top left corner of A, N C H W, that is as high and wide as B."""
+    """The top left corner of A that is as high and wide as B.
+
+    A: (N, C, H, W).
+    B: (N, C', H', W'); only its height and width matter.
+    C: (N, C, H', W').
+    """
     _corner(a, b)
     return a[:, :, : b.shape[2], : b.shape[3]].clone(memory_format=torch.contiguous_format)
 
@@ -98,11 +108,18 @@ def _corners(x: Tensor, rois: Tensor, scale: float, cells: int, planes: int) -> 
 def ps_roi_pool(
     x: Tensor, rois: Tensor, *, group_size: int, output_dim: int, spatial_scale: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """The means of X over group_size by group_size cells of each region, each cell from a channel of its own.
+    """Position-sensitive region pooling: means over cells of a grid on each region, each from its own channel.
 
-    X is N C H W, rois R 5 holds rows (image, x1, y1, x2, y2), last pixels included, to be rounded and scaled. Cell
-    (i, j) of plane k comes from channel (k * group_size + i) * group_size + j, which mapping_channel (int32) says.
-    Y is R output_dim group_size group_size, 0 where a cell is empty. Dai and others, R-FCN, 2016.
+    Cell (i, j) of plane k comes from channel (k * group_size + i) * group_size + j. Coordinates are rounded and then
+    scaled, and last pixels belong to the region. Dai et al., R-FCN, 2016.
+
+    X: (N, output_dim * group_size^2, H, W).
+    rois: (R, 5): rows (image, x1, y1, x2, y2).
+    Y: (R, output_dim, group_size, group_size); 0 where a cell is empty.
+    mapping_channel: of the shape of Y, int32: the channel of each cell.
+    group_size: how many cells lie along each side of a region.
+    output_dim: how many channels Y has.
+    spatial_scale: pixels of X for one unit of the coordinates in rois.
     """
     at, area, channel = _corners(x, rois, spatial_scale, group_size, output_dim)
     sums = F.pad(x.double().cumsum(2).cumsum(3), (1, 0, 1, 0)).flatten()

@@ -13,14 +13,22 @@ from caffe2.ops.window import channels_last
 
 @op("NCHW2NHWC: data -> output", gradient="NHWC2NCHW: doutput -> ddata", types="data: float", engines="CUDNN")
 def to_channels_last(data: Tensor) -> Tensor:
-    """The channels, axis 1 of a tensor of three axes or more, moved to the end."""
+    """The channels, axis 1, moved to the end.
+
+    data: (N, C, ...), of three axes or more.
+    output: (N, ..., C).
+    """
     demand.least_rank(data, 3, "data")
     return data.movedim(1, -1).clone(memory_format=torch.contiguous_format)
 
 
 @op("NHWC2NCHW: data -> output", gradient="NCHW2NHWC: doutput -> ddata", types="data: float", engines="CUDNN")
 def to_channels_first(data: Tensor) -> Tensor:
-    """The channels, the last axis of a tensor of three axes or more, moved to axis 1."""
+    """The channels, the last axis, moved to axis 1.
+
+    data: (N, ..., C), of three axes or more.
+    output: (N, C, ...).
+    """
     demand.least_rank(data, 3, "data")
     return data.movedim(-1, 1).clone(memory_format=torch.contiguous_format)
 
@@ -37,9 +45,13 @@ def _shuffled(x: Tensor, rows: int, order: str) -> Tensor:
 
 @op("ChannelShuffle: X -> Y", gradient="ChannelShuffleGradient: dY -> dX", types="X: float", engines="MKLDNN")
 def channel_shuffle(x: Tensor, *, group: int = 1, order: str = "NCHW") -> Tensor:
-    """Channel k of each of `group` groups of channels in turn, for k = 0, 1 ...: G groups of K become K groups of G.
+    """The channels in another order (Zhang et al., ShuffleNet, 2017).
 
-    X is N C ... (order NHWC: C last). Zhang and others, ShuffleNet, 2017.
+    Channel g * (C / group) + k of X is channel k * group + g of Y.
+
+    X: (N, C, ...), or (N, ..., C) in the order NHWC.
+    Y: of the shape of X.
+    group: how many groups of channels are interleaved; it divides C.
     """
     return _shuffled(x, group, order)
 
@@ -61,10 +73,12 @@ def _block(x: Tensor, block_size: int, order: str) -> None:
 def space_to_batch(
     x: Tensor, *, block_size: int = 2, pad: int = 0, pad_t: int | None = None, order: str = "NCHW"
 ) -> Tensor:
-    """Each pixel of a block_size x block_size block goes to an image of its own: Y[(i B + j) N + n, c, h, w] is
-    X[n, c, h B + i - pad, w B + j - pad], B the block size, and 0 where X has no such pixel.
+    """Each pixel of a block of B = block_size squared goes to an image of its own.
 
-    X is N C H W, and H + 2 pad and W + 2 pad divide by B. pad_t: another padding at the top.
+    Y[(i * B + j) * N + n, c, h, w] = X[n, c, h * B + i - pad_t, w * B + j - pad], and 0 where X has no such pixel.
+
+    X: (N, C, H, W), whose padded height and width divide by B; the order must be NCHW.
+    Y: (B^2 * N, C, H', W').
     """
     _block(x, block_size, order)
     x = F.pad(x, (pad, pad, pad if pad_t is None else pad_t, pad))
@@ -80,7 +94,13 @@ def space_to_batch(
 def batch_to_space(
     x: Tensor, *, block_size: int = 2, pad: int = 0, pad_t: int | None = None, order: str = "NCHW"
 ) -> Tensor:
-    """The inverse of SpaceToBatch: batches of block_size^2 times as many images, padded, become N C H W."""
+    """The inverse of SpaceToBatch: the pixels of B^2 images go to blocks of B x B pixels of one, B = block_size.
+
+    Y[n, c, h * B + i - pad_t, w * B + j - pad] = X[(i * B + j) * N + n, c, h, w], the padding being cut off.
+
+    X: (B^2 * N, C, H, W); the order must be NCHW.
+    Y: (N, C, H * B - pad_t - pad, W * B - 2 * pad).
+    """
     _block(x, block_size, order)
     many, c, h, w = x.shape
     if many % block_size**2:
@@ -107,7 +127,12 @@ def _permutation(indices: Tensor, x: Tensor) -> Tensor:
     types="X: float, indices: int32",
 )
 def batch_permutation(x: Tensor, indices: Tensor) -> Tensor:
-    """Y[k] = X[indices[k]], indices a permutation of the rows."""
+    """Rows in another order: Y[k] = X[indices[k]].
+
+    X: (N, ...).
+    indices: (N), int32: a permutation of 0 ... N - 1.
+    Y: of the shape of X.
+    """
     return x.index_select(0, _permutation(indices, x))
 
 
@@ -119,9 +144,10 @@ def batch_permutation_gradient(indices: Tensor, dy: Tensor) -> Tensor:
 
 @op("IntegralImage: X -> Y", gradient="IntegralImageGradient: X dY -> dX", types="X: float")
 def integral_image(x: Tensor) -> Tensor:
-    """Y[n, c, i, j] = the sum of X[n, c, h, w] over h < i and w < j; X is N C H W and Y N C H + 1 W + 1.
+    """Sums over rectangles: Y[n, c, i, j] = the sum of X[n, c, h, w] over h < i and w < j (Crow, 1984).
 
-    Crow, Summed-area tables, 1984.
+    X: (N, C, H, W).
+    Y: (N, C, H + 1, W + 1).
     """
     demand.rank(x, 4, "X")
     return F.pad(x.cumsum(2).cumsum(3), (1, 0, 1, 0))

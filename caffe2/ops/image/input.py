@@ -30,25 +30,45 @@ def _pictures(
 
 @op("ImageInput: reader? -> data label *additional", gradient=NONE, host="reader", shape=_pictures, random=True)
 class ImageInput(Prefetch):
-    """Reads batch_size pictures: data float32 [batch_size, crop, crop, C] = (picture - mean) / std, blue first.
+    """Pictures and labels from a database: data = (picture - mean) / std, blue first, cropped.
 
-    A record is a TensorProtos of picture (an image file in a string, or bytes [H, W] or [H, W, C]), label, its weights
-    for label types 3 and 4, a tensor for each additional output, and perhaps a box, [top, left, height, width].
-    label: [batch_size], or [batch_size, num_labels]. reader: of a database; without it db and db_type say which.
+    A record is a TensorProtos of picture (an image file in a string, or bytes (H, W) or (H, W, C)), label, its weights
+    for label types 3 and 4, a tensor for each additional output, and perhaps a box (top, left, height, width).
 
-    batch_size: pictures a run, read a batch ahead unless no_prefetch. color: three channels, not one.
-    label_type: 0 a number; 1 the places of what holds, 2 and 5 a number each, 3 places and weights; 4 as 0.
-    num_labels: how many there are, for all types but 0 and 4. output_sizes: numbers in each additional tensor.
-    bounding_ymin, bounding_xmin, bounding_height, bounding_width: the part to use where a record has no box of its own.
-    scale: the length of the shorter side. minsize: its least length. warp: of both sides.
-    random_scale: [least, most], the shorter side is drawn from, for each picture. scale_jitter_type: 1 for a part of
-        random size and shape (not with is_test).
-    crop: sides of what is cut out, anywhere, at the center with is_test. mirror: every other one by chance, then.
-    color_jitter: vary by img_saturation, img_brightness, img_contrast. color_lighting: as ImageNet's light varies, by
-        color_lighting_std. mean, std, mean_per_channel, std_per_channel: of the values, blue first.
-    use_caffe_datum: records are Caffe's Datum messages. decode_threads: how many work at once.
-    use_gpu_transform: on a GPU, data are [batch_size, C, crop, crop] of type output_type, normalized there, no jitter.
-    max_decode_error_ratio: the share of pictures in a batch that may be unreadable; those are black.
+    reader: of a database, as CreateDB makes it; without it db and db_type say which.
+    data: (batch_size, crop, crop, C), float32; with use_gpu_transform on a GPU (batch_size, C, crop, crop) of
+        output_type.
+    label: (batch_size), or (batch_size, num_labels), see label_type.
+    additional: (batch_size, ...): further tensors of the records.
+    batch_size: pictures a run.
+    no_prefetch: batches are read when they are asked for, not one ahead.
+    color: pictures of three channels, not of one.
+    color_jitter: brightness, contrast and saturation are varied by chance.
+    img_saturation, img_brightness, img_contrast: by how much at most.
+    color_lighting: colors are varied along the principal components of ImageNet's colors.
+    color_lighting_std: the standard deviation of that.
+    scale_jitter_type: 1: a part of random size and shape is cut out (not with is_test); 0: none.
+    label_type: 0: one number; 1: the places of the labels that hold; 2 and 5: a number for each label; 3: places and
+        weights; 4: as 0.
+    num_labels: how many labels there are, for all types but 0 and 4.
+    scale: the length that the shorter side is brought to.
+    minsize: the least length of the shorter side; shorter ones are brought to it.
+    random_scale: (least, most): the length of the shorter side is drawn from there for each picture.
+    warp: both sides are brought to `scale`.
+    crop: height and width of what is cut out: anywhere, or at the center with is_test.
+    mirror: every picture is mirrored with probability 1/2 (not with is_test).
+    is_test: nothing is left to chance.
+    mean, std: the mean and the standard deviation, one number for all channels.
+    mean_per_channel, std_per_channel: the same for each channel, blue first; instead of those.
+    use_caffe_datum: records are Caffe's Datum messages.
+    use_gpu_transform: pictures are normalized on the GPU, without jitter.
+    output_type: the element type of data with use_gpu_transform: float or float16.
+    decode_threads: how many threads decode.
+    max_decode_error_ratio: the share of pictures in a batch that may be unreadable; those become black.
+    db, db_type: the path of the database and its kind, where there is no reader.
+    output_sizes: how many numbers each additional tensor has in a record.
+    bounding_ymin, bounding_xmin, bounding_height, bounding_width: the part of the picture to use where a record has no
+        box of its own.
     """
 
     batch_size: int = 0

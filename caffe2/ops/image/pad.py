@@ -41,10 +41,15 @@ class Padding(Window):
 
 @op("PadImage: X -> Y", gradient="PadImageGradient: dY -> dX", types="X: float")
 class PadImage(Padding):
-    """Y is X, images N C H W (order NHWC: N H W C), with rows and columns added.
+    """Images with rows and columns added around them.
 
-    pad; pad_t, pad_l, pad_b and pad_r; pads (top, left, bottom, right): how many. Negative ones of `constant` crop.
-    mode: constant (all are `value`), reflect (about the border pixels, which are not repeated) or edge (these).
+    X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+    Y: (N, C, H + top + bottom, W + left + right), or with C last.
+    pad, pad_t, pad_l, pad_b, pad_r, pads: how many: pad at all sides, all of pad_t, pad_l, pad_b, pad_r (top, left,
+        bottom, right) at each, or pads in that order. Negative ones crop, in the mode constant alone.
+    mode: constant: what is added is `value`; reflect: mirrored about the border pixels, which are not repeated; edge:
+        the border pixels, repeated.
+    value: the constant.
     """
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -86,9 +86,12 @@ def _sources(count: int, scale: float, limit: int, device: torch.device) -> Tens
     types="X scales: float",
 )
 class ResizeNearest(Nearest):
-    """Y[n, c, i, j] = X[n, c, floor(i / height_scale), floor(j / width_scale)]; sizes are scaled and rounded down.
+    """Images resized by the nearest pixel: Y[n, c, i, j] = X[n, c, floor(i / height_scale), floor(j / width_scale)].
 
-    X is N C H W (order NHWC: N H W C). The input scales holds the scales of height and width in place of the arguments.
+    X: (N, C, H, W), or (N, H, W, C) in the order NHWC.
+    scales: (2): the scales of height and width, instead of the arguments.
+    Y: (N, C, floor(H * height_scale), floor(W * width_scale)), or with C last.
+    height_scale, width_scale: by how much rows and columns become more.
     """
 
     def __call__(self, x: Tensor, scales: Tensor | None = None) -> Tensor:
@@ -138,7 +141,9 @@ class Volume(Nearest):
 class ResizeNearest3D(Volume, ResizeNearest):
     """Y[n, c, t, i, j] = X[n, c, floor(t / temporal_scale), floor(i / height_scale), floor(j / width_scale)].
 
-    X is N C T H W (order NHWC: N T H W C).
+    X: (N, C, T, H, W), or (N, T, H, W, C) in the order NHWC.
+    Y: with each size times its scale, rounded down.
+    temporal_scale, height_scale, width_scale: by how much frames, rows and columns become more.
     """
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -160,9 +165,12 @@ class ResizeNearest3DGradient(Volume, ResizeNearestGradient):
     types="X scales: float",
 )
 class UpsampleBilinear(Resizing):
-    """Y is X, N C H W, stretched to scaled sizes, rounded down, so that corner falls on corner; bilinear in between.
+    """Images resized by bilinear interpolation, corners falling on corners.
 
-    The input scales holds the scales of height and width in place of the arguments.
+    X: (N, C, H, W).
+    scales: (2): the scales of height and width, instead of the arguments.
+    Y: (N, C, floor(H * height_scale), floor(W * width_scale)).
+    height_scale, width_scale: by how much rows and columns become more.
     """
 
     def __call__(self, x: Tensor, scales: Tensor | None = None) -> Tensor:
@@ -186,7 +194,12 @@ class UpsampleBilinearGradient(Resizing):
 
 @op("UpsampleNearest: X -> Y", gradient="UpsampleNearestGradient: X dY -> dX", types="X: floating")
 def upsample_nearest(x: Tensor, *, scale: int = 2) -> Tensor:
-    """Y[n, c, i, j] = X[n, c, floor(i / scale), floor(j / scale)]; X is N C H W."""
+    """Every pixel repeated: Y[n, c, i, j] = X[n, c, floor(i / scale), floor(j / scale)].
+
+    X: (N, C, H, W).
+    Y: (N, C, H * scale, W * scale).
+    scale: how many times along each axis, a whole number.
+    """
     demand.rank(x, 4, "X")
     if scale < 1:
         raise EnforceNotMet(f"scale is {scale}; it must be positive")

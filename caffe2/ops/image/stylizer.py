@@ -32,10 +32,16 @@ def _planes(x: Tensor, mean: Tensor) -> Tensor:
     random=True,
 )
 class Preprocess(Op):
-    """Y = X - mean + noise as planes: uint8 [N, H, W, 4] of blue, green, red, alpha to float32 [N, 3, H, W].
+    """Y = X - mean + noise, pixels made planes.
 
-    Noise is drawn once, and repeats along the channels of the pixels, pixel after pixel; each picture starts it anew.
-    noise_std: its standard deviation. noise_size: after how many values it repeats.
+    The noise is normal, drawn once, and repeats along the channels of the pixels, pixel after pixel; each picture
+    starts it anew.
+
+    X: (N, H, W, 4), uint8: blue, green, red, alpha.
+    mean: (3).
+    Y: (N, 3, H, W), float32.
+    noise_std: the standard deviation of the noise.
+    noise_size: after how many values it repeats.
     """
 
     noise_std: float = 10.0
@@ -66,7 +72,9 @@ class Preprocess(Op):
 def deprocess(x: Tensor, mean: Tensor) -> Tensor:
     """Y = X + mean, cut to 0 .. 255 and its fraction dropped, as pixels with alpha 255.
 
-    X float32 [N, 3, H, W] of blue, green, red; Y uint8 [N, H, W, 4] of blue, green, red, alpha.
+    X: (N, 3, H, W), float32: blue, green, red.
+    mean: (3).
+    Y: (N, H, W, 4), uint8: blue, green, red, alpha.
     """
     _demand(x, 3, 1, mean)
     pixels = (x + mean.view(3, 1, 1)).clamp(0, 255).permute(0, 2, 3, 1)

@@ -45,9 +45,7 @@ def _demand_unique(names: Iterable[str], what: str) -> None:
 class Save(Op):
     """Writes blobs to a new database, a large tensor in several records.
 
-    db, db_type: the path, below the workspace's root folder unless absolute_path, and the kind of the database.
-    strip_prefix: names are stored without what goes up to this. blob_name_overrides: names to store under instead.
-    chunk_size: elements of a tensor a record; -1 for 1000000, 0 for all.
+    X: the blobs.
     """
 
     db: str = ""
@@ -90,13 +88,15 @@ def save(kind: str, path: str, blobs: dict[str, Any], chunk: int = -1) -> None:
 class Load(Op):
     """Reads blobs from databases; where it fails, no blob has changed.
 
-    readers: readers of databases; without any, db or dbs name the databases, of kind db_type, by paths below the
-        workspace's root folder unless absolute_path.
-    add_prefix, strip_prefix: a stored name loses what goes up to strip_prefix, then gets add_prefix before it.
+    readers: readers of databases; without any, db or dbs name the databases.
+    blobs: the blobs that are read, under their names.
+    dbs: the paths of several databases.
+    add_prefix: stands before a stored name, after strip_prefix has been taken off.
     source_blob_names: the names, so changed, of the blobs to load, where they are not those of the outputs.
-    load_all: load every blob, under its name.
+    load_all: every blob is loaded, under its name.
     allow_incomplete: outputs may be missing in the databases.
-    keep_device: load tensors to the devices that they were saved from, not to that of the operator.
+    keep_device: tensors go to the devices that they were saved from, not to that of the operator.
+    shape: accepted and ignored.
     """
 
     db: str = ""
@@ -207,8 +207,9 @@ class Loaded:
 
 CHECKPOINT = """Saves blobs when the iteration is a multiple of `every`.
 
-iter: int64, one element, saved too.
-db: the path as a C format of the iteration: "checkpoint_%08d.db". The other arguments are those of Save.
+blobs: the iteration, int64, one element, which is saved too; then the blobs.
+every: every how many iterations.
+db: the path as a C format of the iteration: "checkpoint_%08d.db".
 """
 
 
@@ -238,15 +239,17 @@ op(
     inplace=None,
     gradient=REFUSED,
     stores=False,
-    doc="Checkpoint, by its former name. Its outputs, which the original allows, stay as they are.",
+    doc=CHECKPOINT.replace("Saves", "Checkpoint by its former name: saves", 1)
+    + "outputs: stay as they are; the original allows them.\n",
 )(Checkpoint)
 
 
 @op("DBExists: -> exists", gradient=REFUSED)
 def db_exists(*, db_name: str = "", db_type: str = "", absolute_path: bool = False, site: Site) -> Tensor:
-    """Whether there is a database that can be read: bool, a scalar.
+    """Whether there is a database that can be read.
 
-    db_name: its path, below the workspace's root folder unless absolute_path. db_type: its kind.
+    exists: bool, of no dimensions.
+    db_name: its path.
     """
     return torch.tensor(db.exists(db_type, location(site, db_name, absolute_path)))
 
@@ -255,7 +258,8 @@ def db_exists(*, db_name: str = "", db_type: str = "", absolute_path: bool = Fal
 def create_db(*, db_type: str = "leveldb", db: str = "", num_shards: int = 1, shard_id: int = 0) -> DBReader:
     """Opens a database for operators that read records from it.
 
-    db, db_type: its path and its kind. num_shards, shard_id: read every num_shards-th record from record shard_id on.
+    reader: the reader.
+    num_shards, shard_id: every num_shards-th record is read, from record shard_id on.
     """
     if not db:
         raise EnforceNotMet("CreateDB: the name of a database is missing")

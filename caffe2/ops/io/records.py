@@ -56,8 +56,9 @@ class Prefetch(Op):
 class TensorProtosDBInput(Prefetch):
     """Reads records, each a TensorProtos message with as many tensors as there are outputs.
 
-    data: a reader of a database.
-    batch_size: how many records are stacked, along a new first axis; 0 for the tensors of one as they are.
+    data: a reader of a database, as CreateDB makes it.
+    outputs: (batch_size, ...): the tensors.
+    batch_size: how many records are stacked along a new first dimension; 0 for the tensors of one as they are.
     """
 
     batch_size: int = 0

@@ -91,7 +91,12 @@ def _wait(holds: Any, timeout: float, what: str) -> None:
 
 @op("FileStoreHandlerCreate: -> handler")
 def file_store_handler_create(*, path: str = "", prefix: str = "") -> FileStore:
-    """A store in files of the folder `path`, which exists; names are apart from those under another prefix."""
+    """A store of blobs in files of a folder, shared by processes.
+
+    handler: the store.
+    path: the folder, which exists.
+    prefix: names are apart from those under another prefix.
+    """
     if not path:
         raise EnforceNotMet("FileStoreHandlerCreate: path, the folder of the store, is missing")
     return FileStore(path, prefix)
@@ -109,7 +114,10 @@ class Named(Op):
 
 @op("StoreSet: handler data ->")
 class StoreSet(Named):
-    """Puts a blob into a store, under its name or blob_name."""
+    """Puts a blob into a store.
+
+    data: the blob.
+    """
 
     def __call__(self, handler: FileStore, data: Any) -> None:
         handler.set(self.name, serialize(data, self.name))
@@ -117,7 +125,10 @@ class StoreSet(Named):
 
 @op("StoreGet: handler -> data", blocking=True, shape=UNKNOWN)
 class StoreGet(Named):
-    """A blob from a store, by its name or blob_name, waited for 30 seconds."""
+    """A blob from a store; waits for it, 30 seconds at most.
+
+    data: the blob.
+    """
 
     def __call__(self, handler: FileStore) -> Any:
         return deserialize(handler.get(self.name))
@@ -125,13 +136,22 @@ class StoreGet(Named):
 
 @op("StoreAdd: handler -> value")
 def store_add(handler: FileStore, *, blob_name: str, add_value: int = 1) -> Tensor:
-    """Adds add_value to the number under blob_name, 0 at first; the sum, int64[1]."""
+    """Adds add_value to the number under blob_name in a store, 0 at first.
+
+    value: (1), int64: the sum.
+    add_value: the number to add.
+    blob_name: the name.
+    """
     return torch.tensor([handler.add(blob_name, add_value)])
 
 
 @op("StoreWait: handler names? ->", blocking=True)
 def store_wait(handler: FileStore, names: np.ndarray | None = None, *, blob_name: tuple[str, ...] = ()) -> None:
-    """Waits, 30 seconds, until all names in `names`, strings, or in blob_name are set."""
+    """Waits, 30 seconds at most, until all of some names are set in a store.
+
+    names: (N), strings: the names, instead of blob_name.
+    blob_name: the names.
+    """
     if names is not None and blob_name:
         raise EnforceNotMet("StoreWait: the names are given by an input and by blob_name; one of them is too much")
     given = [name.decode() for name in names.reshape(-1)] if names is not None else blob_name

@@ -61,9 +61,12 @@ class TextFileReader:
 def create_text_file_reader(
     *, filename: str = "", num_passes: int = 1, field_types: tuple[int, ...] = ()
 ) -> TextFileReader:
-    """Opens a text file of rows, with columns between tabs.
+    """Opens a text file of rows, with columns between tabs, for TextFileReaderRead.
 
-    filename: the path. num_passes: how often its rows are read. field_types: the element type of each column.
+    handler: the reader.
+    filename: the path.
+    num_passes: how often the rows are read.
+    field_types: the element type of each column, by number.
     """
     if not field_types:
         raise EnforceNotMet("CreateTextFileReader: field_types is empty; it holds the type of each column")
@@ -74,7 +77,11 @@ def create_text_file_reader(
 
 @op("TextFileReaderRead: handler -> +fields", gradient=NONE, shape=UNKNOWN)
 def text_file_reader_read(handler: TextFileReader, *, batch_size: int = 1, count: OutputCount) -> list[Column]:
-    """The next rows of a text file, one [N] tensor a column; N is batch_size, less at the end, 0 behind it."""
+    """The next rows of a text file.
+
+    fields: (N) each, a column; N is batch_size, less at the end, 0 behind it.
+    batch_size: how many rows.
+    """
     if not isinstance(handler, TextFileReader):
         raise EnforceNotMet(f"a reader made by CreateTextFileReader is needed; this is a {type(handler).__name__}")
     if count != len(handler.types):

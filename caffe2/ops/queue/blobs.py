@@ -77,6 +77,7 @@ def create_blobs_queue(
     """A queue of at most `capacity` records of `num_blobs` blobs each.
 
     field_names: names of the blobs of a record, for those who read them.
+    enforce_unique_name: accepted and ignored.
     """
     if field_names and len(field_names) != num_blobs:
         raise EnforceNotMet(f"CreateBlobsQueue: {len(field_names)} field_names for {num_blobs} blobs")
@@ -91,7 +92,7 @@ def create_blobs_queue(
     like="blobs",
 )
 def enqueue_blobs(queue: BlobsQueue, *blobs: Any) -> tuple[Any, ...]:
-    """Append one record, waiting while the queue is full. Fails where the queue is closed."""
+    """Appends one record, waiting while the queue is full. Fails where the queue is closed."""
     if not queue_of(queue, len(blobs)).put(copies(blobs)):
         raise _closed("room")
     return blobs
@@ -99,7 +100,7 @@ def enqueue_blobs(queue: BlobsQueue, *blobs: Any) -> tuple[Any, ...]:
 
 @op("DequeueBlobs: queue -> *blobs", blocking=True, shape=UNKNOWN, gradient=NONE)
 def dequeue_blobs(queue: BlobsQueue, *, count: OutputCount = 0, timeout_secs: float = 0.0) -> tuple[Any, ...]:
-    """Take the oldest record, waiting while there is none, for timeout_secs at most if positive.
+    """Takes the oldest record, waiting while there is none.
 
     Fails where the queue is closed and empty, or time is up.
     """
@@ -123,7 +124,10 @@ def close_blobs_queue(queue: BlobsQueue) -> None:
     shape=UNKNOWN,
 )
 def safe_enqueue_blobs(queue: BlobsQueue, *blobs: Any) -> tuple[Any, ...]:
-    """Append one record, waiting while the queue is full; status: whether it was closed instead, a bool scalar."""
+    """Appends one record, waiting while the queue is full.
+
+    status: bool, of no dimensions: whether the queue was closed instead.
+    """
     return (*blobs, torch.tensor(not queue_of(queue, len(blobs)).put(copies(blobs))))
 
 
@@ -131,7 +135,7 @@ def safe_enqueue_blobs(queue: BlobsQueue, *blobs: Any) -> tuple[Any, ...]:
 class SafeDequeueBlobs(Op):
     """Takes the oldest record, or joins several along their first dimension, waiting for them.
 
-    status: whether the queue was closed and empty instead, a bool scalar; the blobs then keep what they held.
+    status: bool, of no dimensions: whether the queue was closed and empty; the blobs then keep what they held.
     num_records: how many records to join; fewer where the queue is closed.
     """
 
@@ -167,9 +171,11 @@ def _joined(parts: tuple[Any, ...]) -> Any:
 class WeightedSampleDequeueBlobs(Op):
     """Takes the oldest record of one of several queues, drawn at random.
 
+    queues: the queues.
+    status: bool, of no dimensions: whether the queue drawn was closed and empty; the blobs then keep what they held.
     weights: how likely each queue is, relative to the others; all alike unless given.
-    table_idx_blob: the position among the blobs of one that is overwritten with the queue's number, int32[1].
-    status: whether the queue drawn was closed and empty, a bool scalar; the blobs then keep what they held.
+    table_idx_blob: the position among the blobs of one that is overwritten with the queue's number, (1), int32; -1 for
+        none.
     """
 
     weights: tuple[float, ...] = ()

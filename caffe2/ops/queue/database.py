@@ -69,10 +69,10 @@ def _text(value: Any) -> bytes:
 def create_blobs_queue_db(
     queue: BlobsQueue, *, key_blob_index: int = -1, value_blob_index: int = 0, timeout_secs: float = 0.0
 ) -> DBReader:
-    """Reads a queue as a database.
+    """A reader that takes the records of a queue as those of a database.
 
+    reader: the reader.
     value_blob_index, key_blob_index: the blobs of a record, strings, that are value and key; without a key, -1.
-    timeout_secs: how long to wait for a record; 0 for ever.
     """
     width = queue_of(queue).width
     if not (0 <= value_blob_index < width and key_blob_index < width):

@@ -62,7 +62,10 @@ def create_rebatching_queue(*, capacity: int = 1, num_blobs: int = 1) -> Rebatch
 
 @op("EnqueueRebatchingQueue: queue +tensors ->", blocking=True, gradient=NONE)
 def enqueue(queue: RebatchingQueue, *tensors: Any, enqueue_batch: bool = False) -> None:
-    """Append one element, a tensor a blob; with enqueue_batch one for every row. Fails where the queue is closed."""
+    """Appends one element, waiting while the queue is full. Fails where the queue is closed.
+
+    enqueue_batch: one element for every row of the tensors, instead of one for the whole.
+    """
     if len(tensors) != queue.width:
         raise EnforceNotMet(f"the queue holds elements of {queue.width} blobs, and the operator has {len(tensors)}")
     tensors = copies(tensors)
@@ -78,9 +81,12 @@ def enqueue(queue: RebatchingQueue, *tensors: Any, enqueue_batch: bool = False) 
 
 @op("DequeueRebatchingQueue: rebatching_queue -> +tensors", blocking=True, shape=UNKNOWN, gradient=NONE)
 def dequeue(queue: RebatchingQueue, *, count: OutputCount = 0, num_elements: int = 1) -> tuple[Any, ...]:
-    """Take num_elements elements, waiting for them, stacked along a new first dimension: [num_elements, ...] a blob.
+    """Takes num_elements elements, waiting for them, stacked along a new first dimension.
 
     There are fewer where the queue is closed; fails where it is closed and empty.
+
+    tensors: (num_elements, ...).
+    num_elements: how many.
     """
     if count != queue.width:
         raise EnforceNotMet(f"the queue holds elements of {queue.width} blobs, and the operator has {count}")

@@ -42,9 +42,12 @@ def create_mutex() -> Mutex:
 
 
 def _fetch_add(mutex: Mutex, value: Tensor, increment: Tensor) -> tuple[Tensor, Tensor]:
-    """mut_value + increment, and mut_value before, both scalars, while the mutex is held.
+    """mut_value = mut_value + increment, while the mutex is held.
 
     It adds in place: another operator may have read the blob before it waited for the mutex.
+
+    mut_value, increment: one number each.
+    fetched_value: mut_value before, of no dimensions.
     """
     if value.numel() < 1 or increment.numel() < 1:
         raise EnforceNotMet("mut_value and increment hold one number each; one of them is empty")
@@ -72,18 +75,28 @@ def create_atomic_bool() -> AtomicBool:
 
 @op("ConditionalSetAtomicBool: atomic_bool condition ->", types="condition: bool")
 def conditional_set_atomic_bool(atomic: AtomicBool, condition: Tensor) -> None:
-    """Make an atomic truth value true where the condition holds."""
+    """Makes an atomic truth value true where the condition holds.
+
+    condition: bool, one element.
+    """
     if bool(condition.reshape(-1)[0]):
         atomic.value = True
 
 
 @op("CheckAtomicBool: atomic_bool -> value")
 def check_atomic_bool(atomic: AtomicBool) -> Tensor:
-    """The atomic truth value: bool[1]."""
+    """The value of an atomic truth value.
+
+    value: (1), bool.
+    """
     return torch.tensor([atomic.value])
 
 
 @op("AsyncNetBarrier: +inputs -> +outputs", inplace="inputs -> outputs", like="inputs", view=True)
 def async_net_barrier(*inputs: Any, cross_device: bool = False) -> tuple[Any, ...]:
-    """Waits for all of its inputs, and hands them on."""
+    """Waits for all of its inputs, and hands them on.
+
+    outputs: the inputs.
+    cross_device: accepted and ignored.
+    """
     return inputs

@@ -65,29 +65,41 @@ def create_counter(*, init_count: int = 0) -> Counter:
 
 @op("ResetCounter: counter -> previous_value?")
 def reset_counter(counter: Counter, *, init_count: int = 0) -> Tensor:
-    """Set a counter to init_count; previous_value: what it was, an int64 scalar."""
+    """Sets a counter to init_count.
+
+    previous_value: int64, of no dimensions: the count before.
+    """
     return torch.tensor(counter.reset(init_count))
 
 
 @op("CountDown: counter -> done")
 def count_down(counter: Counter) -> Tensor:
-    """Count one down; done: whether it was no more than zero before, a bool scalar."""
+    """Counts one down.
+
+    done: bool, of no dimensions: whether the count was zero or below before.
+    """
     return torch.tensor(counter.step(-1) <= 0)
 
 
 @op("CountUp: counter -> previous_count")
 def count_up(counter: Counter) -> Tensor:
-    """Count one up; previous_count: the count before, an int64 scalar."""
+    """Counts one up.
+
+    previous_count: int64, of no dimensions: the count before.
+    """
     return torch.tensor(counter.step(1))
 
 
 @op("RetrieveCount: counter -> count")
 def retrieve_count(counter: Counter) -> Tensor:
-    """The count, an int64 scalar."""
+    """The count of a counter.
+
+    count: int64, of no dimensions.
+    """
     return torch.tensor(counter.count)
 
 
 @op("CheckCounterDone: counter -> done")
 def check_counter_done(counter: Counter) -> Tensor:
-    """Whether a counter is at zero or below, a bool scalar."""
+    """Whether a counter is at zero or below."""
     return torch.tensor(counter.count <= 0)

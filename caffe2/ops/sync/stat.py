@@ -48,9 +48,9 @@ def create() -> StatRegistry:
 
 @op("StatRegistryExport: handle? -> keys values timestamps", shape=UNKNOWN)
 def export(registry: StatRegistry | None = None, *, reset: bool = True) -> tuple[np.ndarray, Tensor, Tensor]:
-    """All statistics of a registry, or of the process: names, int64 values, times of reading in nanoseconds, each [N].
+    """All statistics of a registry, or of the process: names, values, times of reading.
 
-    reset: start every number from zero again.
+    reset: every number starts from zero again.
     """
     found = (registry or PROCESS).publish(reset)
     keys = np.array([k.encode() for k in found], dtype=object)
@@ -59,7 +59,7 @@ def export(registry: StatRegistry | None = None, *, reset: bool = True) -> tuple
 
 @op("StatRegistryUpdate: keys values handle? ->", types="keys: string, values: int64")
 def update(keys: np.ndarray, values: Tensor, registry: StatRegistry | None = None) -> None:
-    """Add values to the statistics of those names, of a registry or of the process."""
+    """Adds values to the statistics of those names, of a registry or of the process."""
     if keys.size != values.numel():
         raise EnforceNotMet(f"every key has one value: {keys.size} keys, {values.numel()} values")
     for key, value in zip(keys.reshape(-1), values.reshape(-1).tolist()):
@@ -138,10 +138,14 @@ for _name, _kind in (("AveragePut", Average), ("IncrementPut", Increment), ("Std
     op(
         f"{_name}: value ->",
         types="value: number",
-        doc=f"""Put a number times magnitude_expand into the statistics of the process: {_kind.__doc__}
+        doc=f"""Puts a number times magnitude_expand into the statistics of the process.
 
-        stat_name: the name, by default that of the blob; the entries are NAME/stat_value...
-        default_value: what an empty tensor counts as. bound: cut numbers that int64 cannot hold, and count nan as 0.
+        What is kept: {_kind.__doc__[0].lower()}{_kind.__doc__[1:]}
+
+        value: one number, or an empty tensor.
+        stat_name: the name in the statistics; that of the blob unless given. The entries are NAME/stat_value...
+        magnitude_expand: the factor; statistics are whole numbers.
+        default_value: what an empty tensor counts as.
         """,
     )(type(_name, (Put,), {"_kind": _kind, "__call__": Put.__call__, "__doc__": _kind.__doc__, "__module__": __name__}))
 
@@ -170,7 +174,10 @@ class Timer:
 
 @op("TimerBegin: -> timer")
 class TimerBegin(Op):
-    """A timer that runs from now on; counter_name: its name in the statistics, by default that of the blob."""
+    """A timer that runs from now on.
+
+    counter_name: its name in the statistics; that of the blob unless given.
+    """
 
     counter_name: str = ""
 
@@ -186,17 +193,23 @@ class TimerBegin(Op):
 
 @op("TimerEnd: timer ->")
 def timer_end(timer: Timer) -> None:
-    """Stop a timer, and add its time to the statistics."""
+    """Stops a timer, and adds its time to the statistics."""
     timer.end("TimerEnd")
 
 
 @op("TimerGet: timer -> nanos", shape=lambda timer: torch.empty((), dtype=torch.int64, device="meta"))
 def timer_get(timer: Timer) -> Tensor:
-    """How long a timer has been running: int64 scalar, nanoseconds."""
+    """How long a timer has been running.
+
+    nanos: int64, of no dimensions: nanoseconds.
+    """
     return torch.tensor(timer.elapsed("TimerGet"))
 
 
 @op("TimerGetAndEnd: timer -> nanos", shape=lambda timer: torch.empty(1, dtype=torch.int64, device="meta"))
 def timer_get_and_end(timer: Timer) -> Tensor:
-    """How long a timer has been running: int64[1], nanoseconds; the timer is stopped."""
+    """How long a timer has been running; the timer is stopped.
+
+    nanos: (1), int64: nanoseconds.
+    """
     return torch.tensor([timer.end("TimerGetAndEnd")])
