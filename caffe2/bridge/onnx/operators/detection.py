@@ -1,0 +1,1 @@
+"""What SSD detects: decoded boxes, suppressed by ONNX's NonMaxSuppression."""

@@ -1,0 +1,130 @@
+"""Poolings of images and of regions of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffe2.bridge.onnx.call import Call, Unexportable, exports
+from caffe2.bridge.onnx.operators.convolution import padded, windows
+from caffe2.ops.window import Frame
+
+MAX, AVERAGE = (tuple(f"{kind}Pool{axes}" for axes in ("", "1D", "2D", "3D")) for kind in ("Max", "Average"))
+
+
+def trimmed(frame: Frame, size: tuple[int, ...]) -> Frame:
+    """The window without padding behind that none of its places reaches: runtimes refuse more than the kernel."""
+    spans = (d * (k - 1) + 1 for d, k in zip(frame.dilation, frame.kernel))
+    rows = zip(frame.out(size), frame.stride, spans, size, frame.head)
+    return frame._replace(tail=tuple(max(0, (out - 1) * s + span - n - head) for out, s, span, n, head in rows))
+
+
+def _within(frame: Frame) -> bool:
+    return all(p < k for p, k in zip(frame.head + frame.tail, frame.kernel * 2))
+
+
+def _pooled(c: Call, kind: str, lowest: float | None, **attributes: object) -> None:
+    """lowest: what to pad with where windows lie wholly in the padding; None: such windows cannot be written."""
+    body, rank = c.body(), c.rank()
+    x = c.first(c.inputs[0], rank, body.last)
+    if body.global_pooling:
+        y = c.add(f"Global{kind}", x, **{k: v for k, v in attributes.items() if k == "p"})
+    else:
+        size = body.size(c.meta())
+        frame = trimmed(body.frame(c.meta()), size)
+        if not _within(frame):
+            if lowest is None:
+                raise Unexportable("a window lies wholly in the padding; pad less")
+            x = padded(c, x, rank, frame.head, frame.tail, lowest)
+            frame = frame._replace(head=(0,) * len(size), tail=(0,) * len(size))
+        y = c.add(kind, x, **_shown(c, kind, frame), **attributes)
+    c.give_ordered(y, rank, body.last)
+
+
+def _shown(c: Call, kind: str, frame: Frame) -> dict[str, object]:
+    attributes = windows(frame)
+    oldest = {"MaxPool": 10, "AveragePool": 19, "LpPool": 18}[kind]
+    if c.graph.opset < oldest:
+        if any(d != 1 for d in attributes.pop("dilations")):
+            raise Unexportable(f"{kind} has dilation from opset {oldest} on")
+    return attributes
+
+
+@exports(*MAX)
+def _(c: Call) -> None:
+    _pooled(c, "MaxPool", -np.inf)
+
+
+@exports(*AVERAGE)
+def _(c: Call) -> None:
+    counted = bool(c.args.count_include_pad)
+    _pooled(c, "AveragePool", 0.0 if counted else None, count_include_pad=int(counted))
+
+
+@exports("LpPool")
+def _(c: Call) -> None:
+    if c.args.p != int(c.args.p):
+        raise Unexportable("ONNX takes p-norms of a whole p")
+    _pooled(c, "LpPool", 0.0, p=int(c.args.p))
+
+
+@exports("CaffeMaxPoolMask")
+def _(c: Call) -> None:
+    """ONNX counts places through all planes."""
+    a, size = c.args, c.shape()[2:]
+    frame = Frame(tuple(a.kernel), tuple(a.stride), (1, 1), tuple(a.pad), (0, 0))
+    need = [(o - 1) * s + k - n - h for o, s, k, n, h in zip(a.size, a.stride, a.kernel, size, a.pad)]
+    frame = frame._replace(tail=tuple(max(n, 0) for n in need))
+    if not _within(frame):
+        raise Unexportable("a window lies wholly in the padding; pad less")
+    if frame.out(size) != tuple(a.size):
+        raise Unexportable("the last windows that fit are left out; let the size be that of all of them")
+    y, places = c.outputs[0], c.graph.fresh(c.outputs[1])
+    c.add("MaxPool", c.inputs[0], outputs=[y, places], **windows(frame))
+    within = c.add("Mod", places, c.constant(size[0] * size[1], np.int64))
+    c.add("Cast", within, outputs=[c.outputs[1]], to=c.dtype())
+
+
+@exports("CaffeUnpool")
+def _(c: Call) -> None:
+    n, channels, *_ = c.shape()
+    high, wide = c.args.size
+    blank = c.add("ConstantOfShape", c.ints(n, channels, high * wide), value=np.zeros(1, c.dtype()))
+    values, mask = (c.reshape(name, (0, 0, -1)) for name in c.inputs)
+    places = c.add("Cast", mask, to=np.dtype(np.int64))
+    c.reshape(c.add("ScatterElements", blank, places, values, axis=2), (0, 0, high, wide), c.outputs[0])
+
+
+@exports("RoIPool")
+def _(c: Call) -> None:
+    a = c.args
+    if a.order != "NCHW":
+        raise Unexportable("regions are pooled from images in the order NCHW")
+    c.give("MaxRoiPool", *c.inputs, pooled_shape=(a.pooled_h, a.pooled_w), spatial_scale=float(a.spatial_scale))
+
+
+@exports("RoIAlign")
+def _(c: Call) -> None:
+    """Regions of four numbers are all of image 0."""
+    a, (count, width) = c.args, c.shape(1)
+    if a.aligned and c.graph.opset < 16:
+        raise Unexportable("aligned regions are written from opset 16 on")
+    rois, images = c.inputs[1], c.constant(np.zeros(count), np.int64)
+    if width == 5:
+        first = c.add("Slice", rois, c.ints(0), c.ints(1), c.ints(1))
+        images = c.add("Cast", c.reshape(first, (-1,)), to=np.dtype(np.int64))
+        rois = c.add("Slice", rois, c.ints(1), c.ints(5), c.ints(1))
+    mode = ("half_pixel" if a.aligned else "output_half_pixel") if c.graph.opset >= 16 else None
+    last = a.order == "NHWC"
+    y = c.add(
+        "RoiAlign",
+        c.first(c.inputs[0], 4, last),
+        rois,
+        images,
+        mode="avg",
+        output_height=a.pooled_h,
+        output_width=a.pooled_w,
+        sampling_ratio=max(a.sampling_ratio, 0),
+        spatial_scale=float(a.spatial_scale),
+        coordinate_transformation_mode=mode,
+    )
+    c.give_ordered(y, 4, last)
