@@ -33,13 +33,20 @@ class Map:
 
 @op("CreateMap: -> map")
 def create_map(*, key_dtype: DType = torch.int32, value_dtype: DType = torch.int32) -> Map:
-    """An empty map; key_dtype, value_dtype: int32 or int64."""
+    """An empty map from integers to integers.
+
+    map: the map.
+    key_dtype, value_dtype: int32 or int64.
+    """
     return Map(key_dtype, value_dtype)
 
 
 @op("KeyValueToMap: key value -> map", types="key value: index")
 def key_value_to_map(keys: Tensor, values: Tensor) -> Map:
-    """The map from each key to the value at its place; of a key that comes twice, to the first."""
+    """The map from each key to the value at its place; of a key that comes twice, to the first.
+
+    key, value: (N), int32 or int64.
+    """
     if keys.numel() != values.numel():
         raise EnforceNotMet(f"every key has one value: {keys.numel()} keys, {values.numel()} values")
     made = Map(keys.dtype, values.dtype)
@@ -50,7 +57,10 @@ def key_value_to_map(keys: Tensor, values: Tensor) -> Map:
 
 @op("MapToKeyValue: map -> key value", shape=UNKNOWN)
 def map_to_key_value(held: Map) -> tuple[Tensor, Tensor]:
-    """The keys of a map and their values, each [N]."""
+    """The keys of a map and their values.
+
+    key, value: (N).
+    """
     return held.arrays()
 
 

@@ -20,9 +20,12 @@ def _demand_rows(x: Tensor, labels: Tensor) -> None:
 
 @op("Accuracy: predictions labels -> accuracy", types="predictions: floating, labels: index")
 def accuracy(x: Tensor, labels: Tensor, *, top_k: int = 1) -> Tensor:
-    """The share of rows whose label is among the top_k classes: a scalar.
+    """The fraction of rows whose label is among the top_k classes.
 
-    predictions: [N, D]; of equal ones the lower class counts first. labels: [N].
+    predictions: (N, D); of equal ones the lower class counts first.
+    labels: (N), int32.
+    accuracy: one number, of no dimensions.
+    top_k: how many classes may be guessed.
     """
     _demand_rows(x, labels)
     if x.dtype == torch.float32 and COMPILED.serves(x, labels):
@@ -37,9 +40,12 @@ def accuracy(x: Tensor, labels: Tensor, *, top_k: int = 1) -> Tensor:
 
 @op("MultiClassAccuracy: prediction labels -> accuracies amounts", types="prediction: floating, labels: index")
 def multi_class_accuracy(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """For every class the share of its rows that are right, 0 where it has none, and their number.
+    """For every class the fraction of its rows that are right, 0 where it has none, and their number.
 
-    prediction: [N, D]. labels: [N]. accuracies: float[D]. amounts: int32[D].
+    prediction: (N, D).
+    labels: (N), int32.
+    accuracies: (D), float32.
+    amounts: (D), int32.
     """
     _demand_rows(x, labels)
     demand.in_range(labels, x.shape[1], "labels")
@@ -52,11 +58,15 @@ def multi_class_accuracy(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 @op("APMeter: predictions labels -> AP", types="predictions: float, labels: int32", shape=lambda x, y, **_: x[0])
 class APMeter(Op):
-    """The average precision of every class over the last buffer_size rows, of this run and the runs before: float[D].
+    """The average precision of every class over the last buffer_size rows, of this run and the runs before.
 
-    predictions: [N, D], scores. labels: [N, D], 1 or 0. AP = the mean, over the rows with label 1 in order of falling
-    scores, of the share of such rows so far; 0 where there is none. As in the original, the rows that a full buffer
-    gives up are those of the highest scores.
+    AP = the mean, over the rows with label 1 in order of falling scores, of the fraction of such rows so far; 0 where
+    there is none. As in the original, the rows that a full buffer gives up are those of the highest scores.
+
+    predictions: (N, D): scores.
+    labels: (N, D): 1 or 0.
+    AP: (D), float32.
+    buffer_size: how many rows are kept.
     """
 
     buffer_size: int = 1000
@@ -83,6 +93,10 @@ class APMeter(Op):
 
 @op("Perplexity: probabilities -> output", types="probabilities: floating")
 def perplexity(p: Tensor) -> Tensor:
-    """The product of p[i]^(-1/N) over the first N probabilities, N the first dimension, as a scalar; 1 of none."""
+    """The product of p[i]^(-1/N) over N probabilities; 1 of none.
+
+    probabilities: N elements: (N) or (N, 1).
+    output: one number, of no dimensions.
+    """
     demand.least_rank(p, 1, "probabilities")
     return torch.exp(-torch.log(p.reshape(-1)[: len(p)]).sum() / max(len(p), 1))

@@ -14,6 +14,9 @@ def unsafe_coalesce(*inputs: Tensor) -> tuple[Tensor, ...]:
     """The inputs in one piece of storage, and that storage as a vector; writing to one writes to the other.
 
     Inputs that lie one after another in one storage already stay there.
+
+    inputs: tensors of one element type; they are overwritten.
+    coalesced: a vector of all their elements.
     """
     whole = _together(inputs)
     if whole is not None:
@@ -39,7 +42,11 @@ def _together(inputs: tuple[Tensor, ...]) -> Tensor | None:
 def concat_batch_matmul_batch_gather(indices: Tensor, *inputs: Tensor) -> Tensor:
     """output[b, k] = the dot products of all pairs of inputs in batch b, as a flat matrix, at indices[k].
 
-    The inputs are n tensors [batch, features ...]; the product of input i and input j stands at i n + j.
+    The product of input i and input j stands at i * n + j.
+
+    indices: (K).
+    inputs: n tensors (batch, features ...) of one shape.
+    output: (batch, K).
     """
     if not inputs:
         raise EnforceNotMet("it multiplies one input or more, and has none")

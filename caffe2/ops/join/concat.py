@@ -37,10 +37,9 @@ class _Axis(Op):
 
 
 class Concat(_Axis):
-    """The inputs one after another along `axis`, or along that of the channels in `order`, NCHW without either.
+    """The inputs one after another along `axis`, or along the channels in `order`; NCHW without either.
 
-    add_axis: whether the inputs lie along an axis of their own, put in at `axis`.
-    split_info: int32, the dimension of each input along the axis, in host memory.
+    add_axis: the inputs lie along an axis of their own, put in at `axis`, and have all dimensions alike.
     """
 
     def __call__(self, *inputs: Array) -> tuple[Array, Tensor]:
@@ -63,10 +62,13 @@ class Concat(_Axis):
 
 
 class Split(_Axis):
-    """The input cut along `axis`, or along that of the channels in `order`, NCHW without either.
+    """The input cut along `axis`, or along the channels in `order`; NCHW without either.
 
-    split: the dimensions of the parts, unless the blob split holds them; without both the parts are equal.
-    add_axis: whether the parts, one a slice, lose the axis: the inverse of Concat's.
+    input: of any shape.
+    split: the dimensions of the parts along the axis: an argument or a blob, which comes first; without both the parts
+        are equal.
+    outputs: the parts.
+    add_axis: the parts, one a slice, lose the axis: the inverse of Concat's.
     """
 
     outputs: OutputCount
@@ -120,9 +122,13 @@ for _name in ("Split", "DepthSplit"):
 
 @op("SplitByLengths: input lengths -> +outputs", types="lengths: int32")
 class SplitByLengths(_Axis):
-    """The input cut along an axis into parts as long as equal groups of lengths, in order, add up to.
+    """The input cut along `axis` into parts as long as equal groups of lengths, in order, add up to.
 
+    input: of any shape.
+    lengths: (L), int32, L a multiple of the number of outputs.
+    outputs: the parts.
     use_scaling_lengths: the axis may be a multiple of the sum of the lengths, which then count in that unit.
+    add_axis: accepted and ignored.
     """
 
     outputs: OutputCount

@@ -54,10 +54,13 @@ def _bounded(size: int, start: int, end: int) -> slice:
     differs="slices in several dimensions at once, where the original takes one",
 )
 class Slice(_Bounds):
-    """Y = X[starts[0]:ends[0], starts[1]:ends[1], ...].
+    """A box cut out of X: Y = X[starts[0]:ends[0], starts[1]:ends[1], ...].
 
-    Bounds beyond a dimension stop at its end; those below 0 count from it, -1 being the end itself. Dimensions without
-    bounds stay whole. The blobs starts and ends, where given, go before the arguments.
+    Bounds beyond a dimension stop at its end; negative ones count from it, -1 being the end itself. Dimensions without
+    bounds stay whole.
+
+    X: of any shape.
+    Y: ends - starts along each dimension.
     """
 
     def __call__(self, x: Array, starts: Tensor | None = None, ends: Tensor | None = None) -> Array:

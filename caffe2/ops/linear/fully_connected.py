@@ -50,8 +50,11 @@ def _shape(rows: int) -> Callable[..., Tensor]:
     engines=ENGINES,
 )
 def fc(x: Tensor, w: Tensor, b: Tensor, *, axis: int = 1, axis_w: int = 1, float16_compute: bool = False) -> Tensor:
-    """Y = X W^T + b, with X [M, K] and W [N, K] cut into matrices at axis and axis_w, and b [N].
+    """A fully connected layer: Y = X W^T + b.
 
+    X: made a matrix (M, K) by joining the dimensions before `axis`, and those from it on.
+    W: made a matrix (N, K) at axis_w.
+    b: (N).
     Y: the dimensions of X before axis, then N.
     """
     rows = x if axis == x.dim() - 1 else matrix(x, axis, "X")
@@ -80,7 +83,13 @@ def fc_gradient(
     engines=ENGINES,
 )
 def fc_transposed(x: Tensor, w: Tensor, b: Tensor, *, axis: int = 1, axis_w: int = 1) -> Tensor:
-    """Y = X W + b, as FC with W [K, N]."""
+    """A fully connected layer with transposed weights: Y = X W + b.
+
+    X: made a matrix (M, K) by joining the dimensions before `axis`, and those from it on.
+    W: made a matrix (K, N) at axis_w.
+    b: (N).
+    Y: the dimensions of X before axis, then N.
+    """
     rows, weight = matrix(x, axis, "X"), matrix(w, axis_w, "W")
     _demand_fit(rows, weight, b, 1)
     y = torch.addmm(b, rows, weight)

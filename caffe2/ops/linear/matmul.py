@@ -19,9 +19,12 @@ def matmul(
     trans_a: bool = False,
     trans_b: bool = False,
 ) -> Tensor:
-    """Y = A B, each cut into a matrix at its axis, then transposed where trans_a or trans_b says so.
+    """The product of two matrices: Y = A B.
 
+    A, B: made matrices by joining the dimensions before axis_a, or axis_b, and those from it on.
     like: a tensor whose shape Y takes; the gradient needs it.
+    Y: (M, N).
+    trans_a, trans_b: the matrix A, or B, is transposed first.
     """
     rows = like is not None and not trans_a and axis_a == a.dim() - 1
     left, right = a if rows else matrix(a, axis_a, "A"), matrix(b, axis_b, "B")
@@ -61,10 +64,16 @@ def batch_matmul(
     broadcast: bool = False,
     use_scratch: bool = False,
 ) -> Tensor:
-    """Y[..., :, :] = A[..., :, :] B[..., :, :], the last two dimensions transposed where trans_a or trans_b says so.
+    """Y[..., :, :] = A[..., :, :] B[..., :, :].
 
-    A vector A is a row, B a column, and leaves no dimension in Y; of two vectors Y is the product, of shape [1].
-    broadcast: let the dimensions before the last two broadcast as NumPy's matmul does.
+    A vector A is a row, B a column, and leaves no dimension in Y; of two vectors Y is the product, (1).
+
+    A: (..., M, K); (..., K, M) with trans_a.
+    B: (..., K, N); (..., N, K) with trans_b.
+    Y: (..., M, N).
+    trans_a, trans_b: the last two dimensions of A, or B, are transposed first.
+    broadcast: the dimensions before the last two broadcast as NumPy's matmul does; otherwise they are alike.
+    use_scratch: accepted and ignored.
     """
     if not broadcast and a.shape[:-2] != b.shape[:-2] and min(a.dim(), b.dim()) > 1:
         _demand_batches(a, b)

@@ -25,7 +25,12 @@ def weights_fit(x: Tensor, axis: int, **weights: Tensor) -> Tensor:
     gradient="ElementwiseLinearGradient: dY X w -> dX dw db",
 )
 def elementwise_linear(x: Tensor, w: Tensor, b: Tensor, *, axis: int = 1) -> Tensor:
-    """Y[n, d] = X[n, d] * w[d] + b[d], where X is (N, D) once its dimensions from `axis` on are one."""
+    """Y[n, d] = X[n, d] * w[d] + b[d].
+
+    X: made a matrix (N, D) by joining the dimensions before `axis`, and those from it on.
+    w, b: (D).
+    Y: of the shape of X.
+    """
     rows = weights_fit(x, axis, w=w, b=b)
     return torch.addcmul(b, rows, w).reshape(x.shape)
 
@@ -39,7 +44,12 @@ def elementwise_linear_gradient(dy: Tensor, x: Tensor, w: Tensor, *, axis: int =
 
 @op("RowMul: mat w -> output", types="mat=w: floating", like="mat")
 def row_mul(mat: Tensor, w: Tensor) -> Tensor:
-    """Row i of mat times w[i]; w has one element for each row."""
+    """Row i of mat times w[i].
+
+    mat: (N, ...).
+    w: N elements.
+    output: of the shape of mat.
+    """
     if mat.dim() == 0 or w.numel() != mat.shape[0]:
         raise EnforceNotMet(f"w has one element for each row of mat{list(mat.shape)}, not {w.numel()}")
     return mat * w.reshape((-1,) + (1,) * (mat.dim() - 1))
@@ -56,7 +66,11 @@ def _(g: Gradient) -> None:
 
 @op("ReduceTailSum: mat -> output", types="mat: floating")
 def reduce_tail_sum(mat: Tensor) -> Tensor:
-    """output[i] = the sum of all elements of mat[i]."""
+    """output[i] = the sum of all elements of mat[i].
+
+    mat: (N, ...).
+    output: (N).
+    """
     if mat.dim() == 0:
         raise EnforceNotMet("mat has at least one dimension")
     return matrix(mat, 1, "mat").sum(1) if mat.dim() > 1 else mat.clone()

@@ -51,13 +51,18 @@ class TensorTrain(Op):
 
 @op("TT: X b cores -> Y", types="X=b=cores: floating", gradient="TTLinearGradient: X b cores dY -> dX db dcores")
 class TT(TensorTrain):
-    """Y = X W + b, where W, of prod(inp_sizes) rows and prod(out_sizes) columns, is a product of n cores.
+    """A fully connected layer in tensor-train form: Y = X W + b, where W is a product of n cores.
 
-    X: (M, prod(inp_sizes)). b: (prod(out_sizes)). cores: all cores, flat, the last one first; core i is a matrix of
-    inp_sizes[i] * tt_ranks[i + 1] rows and tt_ranks[i] * out_sizes[i] columns.
     As in the original, which transposes the last product as if the batch came first, the elements of a batch of more
-    than one row are mixed: each is a right one, in another place.
-    (Novikov et al., Tensorizing Neural Networks, 2015.)
+    than one row are mixed: each is a right one, in another place. Novikov et al., Tensorizing Neural Networks, 2015.
+
+    X: (M, prod(inp_sizes)).
+    b: (prod(out_sizes)).
+    cores: all cores, flat, the last one first; core i is a matrix of inp_sizes[i] * tt_ranks[i + 1] rows and
+        tt_ranks[i] * out_sizes[i] columns.
+    Y: (M, prod(out_sizes)).
+    inp_sizes, out_sizes: the n factors of the number of rows, and of columns, of W.
+    tt_ranks: the n + 1 ranks, the first and the last of them 1.
     """
 
     def __call__(self, x: Tensor, b: Tensor, cores: Tensor) -> Tensor:
@@ -70,7 +75,13 @@ class TT(TensorTrain):
     differs="it computes the gradient; the original only declares the operator",
 )
 class TTLinearGradient(TensorTrain):
-    """dX, db and dcores from X, b, cores and dY: the gradients of TT."""
+    """The gradients of TT.
+
+    inputs: X, b, cores and dY.
+    outputs: dX, db and dcores.
+    inp_sizes, out_sizes: the n factors of the number of rows, and of columns, of W.
+    tt_ranks: the n + 1 ranks, the first and the last of them 1.
+    """
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         if len(inputs) != 4:

@@ -1,1 +1,4 @@
-"""Losses: how far predictions are from what they should be."""
+"""Losses: how far predictions are from what they should be.
+
+order: accepted; the order is NCHW.
+"""

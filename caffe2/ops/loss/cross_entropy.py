@@ -22,7 +22,12 @@ def _demand_labels(x: Tensor, labels: Tensor) -> None:
     types="X: floating, label: index",
 )
 def label_cross_entropy(x: Tensor, label: Tensor) -> Tensor:
-    """Y[n] = -log X[n, label[n]], X the probabilities [N, D], no less than 1e-20; label: [N] or [N, 1]."""
+    """Y[n] = -log X[n, label[n]], X no less than 1e-20.
+
+    X: (N, D): probabilities.
+    label: (N) or (N, 1), int32.
+    Y: (N).
+    """
     rows = rows_of(x)
     _demand_labels(rows, label)
     return -picked(rows, label).clamp_min(TINY).log()
@@ -43,7 +48,11 @@ def label_cross_entropy_gradient(x: Tensor, label: Tensor, dy: Tensor) -> Tensor
     types="X label: floating",
 )
 def cross_entropy(x: Tensor, label: Tensor) -> Tensor:
-    """Y[n] = -sum over d of label[n, d] log X[n, d], both probabilities [N, D]; X no less than 1e-20."""
+    """Y[n] = -sum over d of label[n, d] log X[n, d], X no less than 1e-20.
+
+    X, label: (N, D): probabilities.
+    Y: (N).
+    """
     rows = rows_of(x)
     if label.numel() != rows.numel() or (label.dim() == 2 and label.shape != rows.shape):
         raise EnforceNotMet(f"label holds a probability for every element of X {[*x.shape]}, got {[*label.shape]}")
@@ -59,7 +68,11 @@ def cross_entropy_gradient(x: Tensor, label: Tensor, dy: Tensor) -> Tensor:
 
 @op("MakeTwoClass: X -> Y", gradient="MakeTwoClassGradient: dY -> dX", types="X: floating")
 def make_two_class(x: Tensor) -> Tensor:
-    """The probabilities (1 - X, X) of two classes, along a new last dimension."""
+    """The probabilities (1 - X, X) of two classes.
+
+    X: probabilities, of any shape.
+    Y: the shape of X, then 2.
+    """
     return torch.stack((1 - x, x), -1)
 
 
@@ -105,8 +118,11 @@ def sigmoid_cross_entropy(
 ) -> Tensor:
     """The mean over the last dimension of -t log s(x) - (1 - t) log(1 - s(x)), s the logistic function.
 
-    log_D_trick: of -(2t - 1) log s(x) instead (Goodfellow et al., 2014, section 3).
-    unjoined_lr_loss: of -t x - (1 - t) log(1 - s(x)).
+    logits: x, of any shape.
+    targets: t, of the shape of logits.
+    xentropy: the shape of logits without its last dimension.
+    log_D_trick: the mean of -(2t - 1) log s(x) instead (Goodfellow et al., 2014, section 3).
+    unjoined_lr_loss: the mean of -t x - (1 - t) log(1 - s(x)) instead.
     """
     _demand_same(logits, targets)
     terms = _terms(logits, targets, log_D_trick, unjoined_lr_loss)
@@ -129,7 +145,13 @@ def sigmoid_cross_entropy_gradient(
     types="logits targets weights: floating",
 )
 def weighted_sigmoid_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """As SigmoidCrossEntropyWithLogits, every term times its weight."""
+    """The mean over the last dimension of w (-t log s(x) - (1 - t) log(1 - s(x))), s the logistic function.
+
+    logits: x, of any shape.
+    targets: t, of the shape of logits.
+    weights: w, of the shape of logits.
+    xentropy: the shape of logits without its last dimension.
+    """
     _demand_same(logits, targets, weights)
     terms = _terms(logits, targets, False, False) * weights
     return terms.mean(-1) if logits.dim() else terms
@@ -145,11 +167,15 @@ def weighted_sigmoid_cross_entropy_gradient(g: Tensor, logits: Tensor, targets: 
 
 @op("AveragedLoss: input -> output", gradient="AveragedLossGradient: input doutput -> dinput", types="input: floating")
 def averaged_loss(x: Tensor) -> Tensor:
-    """The mean of all elements, a scalar; 0 of an empty tensor."""
+    """The mean of all elements; 0 of an empty tensor.
+
+    input: of any shape.
+    output: one number, of no dimensions.
+    """
     return x.mean() if x.numel() else x.new_zeros(())
 
 
 @op("AveragedLossGradient: input doutput -> dinput", types="input doutput: floating", like="input")
 def averaged_loss_gradient(x: Tensor, dy: Tensor) -> Tensor:
-    """dY / n for every one of the n elements."""
+    """dinput = doutput / n for every one of the n elements."""
     return (dy / max(x.numel(), 1)).reshape(()).expand(x.shape).contiguous()

@@ -81,11 +81,18 @@ TYPES = "X=W=b: floating, labels: int32"
 
 @op("HSoftmax: X W b labels -> Y intermediate_output", types=TYPES, shape=UNKNOWN)
 class HSoftmax(Paths):
-    """Y[m] = -ln P(labels[m] | X[m]) = -sum over the decisions on its path of ln softmax(W_n X[m] + b_n)[target].
+    """Hierarchical softmax: Y[m] = -ln P(labels[m] | X[m]), the sum over the decisions on its path.
 
-    X: (M, K). W: (N, K) and b: (N), those of every inner node n from its index on. labels: words of the hierarchy.
+    A decision at node n adds -ln softmax(W_n X[m] + b_n)[target]. Morin and Bengio, Hierarchical probabilistic neural
+    network language model, 2005.
+
+    X: (M, K).
+    W: (N, K): the weights of every inner node, from its index on.
+    b: (N): the biases.
+    labels: (M), int32: words of the hierarchy.
+    Y: (M).
     intermediate_output: for every decision in turn the scores and their softmax.
-    (Morin and Bengio, Hierarchical probabilistic neural network language model, 2005.)
+    hierarchy: a HierarchyProto: the path of every word.
     """
 
     def __call__(self, x: Tensor, w: Tensor, b: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

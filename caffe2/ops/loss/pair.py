@@ -25,7 +25,13 @@ def labels_like(y: Tensor, x: Tensor) -> Tensor:
     gradient="CosineEmbeddingCriterionGradient: S Y dloss -> dS",
 )
 def cosine_embedding_criterion(s: Tensor, y: Tensor, *, margin: float = 0.0) -> Tensor:
-    """loss = 1 - S where Y = 1, else max(S - margin, 0); S: similarities of pairs, Y: 1 or -1."""
+    """loss = 1 - S where Y = 1, else max(S - margin, 0).
+
+    S: similarities of pairs, of any shape.
+    Y: of the shape of S: 1 where a pair is alike, -1 where not.
+    loss: of the shape of S.
+    margin: the similarity that others may have.
+    """
     return torch.where(labels_like(y, s) == 1, 1 - s, (s - margin).clamp(min=0))
 
 
@@ -48,7 +54,13 @@ def cosine_embedding_criterion_gradient(s: Tensor, y: Tensor, dloss: Tensor, *, 
     gradient="MarginRankingCriterionGradient: X1 X2 Y dloss -> dX1 dX2",
 )
 def margin_ranking_criterion(x1: Tensor, x2: Tensor, y: Tensor, *, margin: float = 1.0) -> Tensor:
-    """loss = max(margin - Y (X1 - X2), 0); Y is 1 where X1 ought to be the greater, -1 where X2."""
+    """loss = max(margin - Y (X1 - X2), 0).
+
+    X1, X2: scores, of one shape.
+    Y: of that shape, int32: 1 where X1 ought to be the greater, -1 where X2.
+    loss: of that shape.
+    margin: by how much.
+    """
     return (margin - labels_like(y, x1) * (x1 - x2)).clamp(min=0)
 
 
@@ -86,9 +98,12 @@ def log_odds(p: Tensor) -> Tensor:
     gradient="BernoulliJSDGradient: dL X T -> dX",
 )
 def bernoulli_jsd(x: Tensor, t: Tensor) -> Tensor:
-    """The Jensen-Shannon divergence of two coins that fall heads with probability X and T (Lin, 1991).
+    """The Jensen-Shannon divergence of two Bernoulli distributions of probabilities X and T (Lin, 1991).
 
     L = H((X + T) / 2) - (H(X) + H(T)) / 2, H(p) = -p ln p - (1 - p) ln(1 - p).
+
+    X, T: probabilities, of one shape.
+    L: of the shape of X.
     """
     t = labels_like(t, x)
     return entropy((x + t) / 2) - (entropy(x) + entropy(t)) / 2

@@ -55,8 +55,11 @@ def ordered_pairs(labels: Tensor, filled: Tensor) -> tuple[Tensor, Tensor]:
 def pair_wise_loss(x: Tensor, label: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Y[s] = the mean of ln(1 + exp(X_j - X_i)) over the pairs i, j of list s with label_i > label_j.
 
-    X, label: (N) or (N, 1). lengths: how long each list is, adding up to N; one list without it.
-    (Burges et al., Learning to rank using gradient descent, 2005.)
+    Burges et al., Learning to rank using gradient descent, 2005.
+
+    X, label: (N) or (N, 1).
+    lengths: (S): how long each list is, adding up to N; one list without it.
+    Y: (S).
     """
     if not (x.shape[0] if x.dim() else 0):
         return x.new_empty(0)
@@ -101,12 +104,20 @@ def lambda_rank_ndcg(
     use_idcg_normalization: bool = True,
     use_exp_gain: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of each list, and its gradient by the scores y, which lifts the discounted cumulative gain.
+    """The LambdaRank loss of each list by the discounted cumulative gain (NDCG), and its gradient (Wu et al., 2010).
 
     loss = the sum over pairs of |gain_i - gain_j| |discount_i - discount_j| ln(1 + exp(-+(y_i - y_j))), or, with
-    use_ndcg_as_loss, the ideal gain less the gain; divided by the ideal gain with use_idcg_normalization.
-    gain = 2^r, or r with use_ndcg_as_loss and without use_exp_gain; discount = 1 / log2(1 + rank).
-    (Wu et al., Adapting boosting for information retrieval measures, 2010.)
+    use_ndcg_as_loss, the ideal gain less the gain. gain = 2^r, or r with use_ndcg_as_loss and without use_exp_gain;
+    discount = 1 / log2(1 + rank).
+
+    y: (N): scores.
+    r: (N): relevances.
+    session_lengths: (S), int32: how long each list is, one after the other; they add up to N.
+    loss: (S).
+    dy: (N): the gradient of the scores.
+    use_ndcg_as_loss: the loss is the ideal gain less the gain.
+    use_idcg_normalization: the loss and its gradient are divided by the ideal gain.
+    use_exp_gain: with use_ndcg_as_loss: the gain is 2^r.
     """
     if y.dim() != 1 or r.numel() != y.numel():
         raise EnforceNotMet(f"y is a vector and r as long, not {list(y.shape)} and {list(r.shape)}")

@@ -31,9 +31,11 @@ def flat(x: Tensor, axis: int) -> Tensor:
     engines="CUDNN",
 )
 def softmax(x: Tensor, *, axis: int = 1) -> Tensor:
-    """Y[n, d] = exp(X[n, d]) / sum over d of exp(X[n, d]), X cut into rows n at an axis.
+    """Y[n, d] = exp(X[n, d]) / sum over d of exp(X[n, d]).
 
-    The axes from `axis` on make one row together.
+    X: made a matrix (N, D) by joining the dimensions before `axis`, and those from it on.
+    Y: of the shape of X.
+    axis: where the columns of X begin.
     """
     rows = flat(x, axis)
     return torch.softmax(rows, 1) if rows is x else torch.softmax(rows, 1).view(x.shape)
@@ -93,9 +95,18 @@ def softmax_with_loss(
 ) -> tuple[Tensor, Tensor]:
     """The softmax P of logits, and loss = scale * sum of w[n] l[n] / sum of w[n], l[n] = -log P[n, labels[n]].
 
-    logits: cut into rows [N, D] at axis. labels: one class a row; with label_prob a probability for each, [N, D], and
-    l[n] = -sum of labels[n, d] log P[n, d]. weight_tensor: w [N], ones unless given.
-    average_by_batch_size: divide by N instead of the sum of the weights. softmax: as logits; loss: a scalar.
+    With label_prob l[n] = -sum over d of labels[n, d] log P[n, d].
+
+    logits: made a matrix (N, D) by joining the dimensions before `axis`, and those from it on.
+    labels: (N), int32; with label_prob a probability for each class, (N, D).
+    weight_tensor: w, (N); 1 unless given.
+    softmax: P, of the shape of logits.
+    loss: one number, of no dimensions.
+    label_prob: labels are probabilities.
+    axis: where the columns of logits begin.
+    scale: the factor of the loss.
+    average_by_batch_size: the sum is divided by N instead of the sum of the weights.
+    only_loss: accepted and ignored.
     """
     rows = flat(logits, axis)
     log_p = torch.log_softmax(rows, 1)
@@ -145,9 +156,14 @@ def _demand_map(x: Tensor, labels: Tensor) -> None:
 def spatial_softmax_with_loss(
     x: Tensor, labels: Tensor, weights: Tensor | None = None, *, scale: float = 1.0, order: str = "NCHW"
 ) -> tuple[Tensor, Tensor]:
-    """Softmax over the channels of every place, and the weighted mean of -log P at the labels.
+    """The softmax P over the channels of every pixel, and loss = scale * sum of -w log P[label] / sum of w.
 
-    logits: [N, D, H, W]. labels: [N, H, W], -1 for a place that does not count. weight_tensor: [N, H, W].
+    logits: (N, D, H, W).
+    labels: (N, H, W), int32; -1 for a pixel that does not count.
+    weight_tensor: w, (N, H, W); 1 unless given.
+    softmax: P, of the shape of logits.
+    loss: one number, of no dimensions.
+    scale: the factor of the loss.
     """
     _demand_map(x, labels)
     log_p = torch.log_softmax(x, 1)

@@ -22,11 +22,19 @@ from caffe2.ops import demand
     differs="workspace, the scratch memory of another library, is empty",
 )
 class CTC(Op):
-    """costs[n] = -log of the probability of the labels of sequence n, over all their alignments; label 0 is the blank.
+    """The negative log-likelihood of sequences of labels: connectionist temporal classification (Graves et al., 2006).
 
-    inputs: [steps, batch, labels], before the softmax. labels: those of all sequences, one after another, label_lengths
-    of them for each. input_lengths: the steps of each sequence, all unless given. gradients: those of the sum of the
-    costs, as inputs. With is_test the outputs are costs and workspace alone. Graves et al., 2006.
+    costs[n] = -log of the probability of the labels of sequence n, over all their alignments; label 0 is the blank.
+    With is_test the outputs are costs and workspace alone.
+
+    inputs: (steps, batch, labels), before the softmax.
+    labels: those of all sequences, one after another, int32.
+    label_lengths: (batch), int32: how many labels each sequence has.
+    input_lengths: (batch), int32: the steps of each sequence; all unless given.
+    gradients: the gradient of the sum of the costs, of the shape of inputs.
+    costs: (batch).
+    workspace: empty.
+    is_test: no gradients are computed.
     """
 
     is_test: bool = False

@@ -42,10 +42,14 @@ def least(found: list[Scored], count: int) -> list[Scored]:
 class HSoftmaxSearch(Op):
     """The topN nodes and words of the least -ln P for every row of X, found from the root down.
 
+    X: (M, K).
+    W: (N, K): the weights of every inner node, from its offset on.
+    b: (N): the biases.
+    Y_names: (M, topN), strings: names of inner nodes and numbers of words.
+    Y_scores: (M, topN): their -ln P, rising; where fewer are found, empty names and 0.
     tree: a TreeProto; each inner node has an offset, where its scores start in W and b, and a name.
     beam: a branch is left where its -ln P exceeds that of its parent by as much.
-    Y_names: (M, topN), names of inner nodes and numbers of words. Y_scores: (M, topN), their -ln P, rising; where fewer
-    are found, empty names and 0.
+    topN: how many.
     """
 
     tree: bytes = b""
@@ -114,7 +118,12 @@ def huffman(counts: list[int]) -> Branch:
 
 @op("HuffmanTreeHierarchy: Labels -> Hierarch", types="Labels: int64", shape=UNKNOWN)
 def huffman_tree_hierarchy(labels: Tensor, *, num_classes: int = -1) -> np.ndarray:
-    """The Huffman tree of the labels 0 ... num_classes-1, by how often each occurs, as a TreeProto in one string."""
+    """The Huffman tree of the labels 0 ... num_classes - 1, by how often each occurs.
+
+    Labels: (N), int64.
+    Hierarch: a TreeProto in one string.
+    num_classes: how many labels there are.
+    """
     rank(labels, 1, "Labels")
     if num_classes < 1:
         raise EnforceNotMet(f"num_classes is at least 1, not {num_classes}")

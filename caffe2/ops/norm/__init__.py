@@ -1,1 +1,5 @@
-"""Normalizations."""
+"""Normalizations.
+
+order: NCHW: channels are the second dimension; NHWC: the last.
+epsilon: is added to the variance.
+"""

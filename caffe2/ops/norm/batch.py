@@ -59,16 +59,22 @@ def _gradient(g: Gradient) -> Gradient:
     arity=lambda i, o: i in (5, 7) and o in (1, 5),
 )
 class SpatialBN(Normalizing):
-    """Y = (X - m) / sqrt(v + epsilon) * scale + bias, channel by channel.
+    """Batch normalization: Y = (X - m) / sqrt(v + epsilon) * scale + bias, by channel (Ioffe and Szegedy, 2015).
 
     With is_test m and v are the inputs mean and var. Otherwise they are the mean and variance of X over all axes but
-    the channels, or over num_batches batches of its size where the sums of their elements and of the squares of these
-    are given as sums and sumsq; then mean and var, which are overwritten, move towards them:
-    mean = momentum * mean + (1 - momentum) * m, and var likewise towards v * n / (n - 1), n the elements of a channel.
-    saved_mean is m and saved_var 1 / sqrt(v + epsilon), for the gradient.
+    the channels, or over num_batches batches of its size; then mean and var move towards them: mean = momentum * mean +
+    (1 - momentum) * m, and var likewise towards v * n / (n - 1), n the elements of a channel.
 
-    X is N C followed by any axes (order NHWC: C last); all others hold one element a channel. Empty mean and var are
-    taken for zeros, and an empty X leaves them alone. Ioffe and Szegedy, 2015.
+    X: (N, C, ...), or (N, ..., C) in the order NHWC.
+    scale, bias: (C).
+    mean, var: (C): the running mean and variance, overwritten without is_test. Empty ones are taken for zeros, and an
+        empty X leaves them alone.
+    sums, sumsq: (C): the sums of the elements of num_batches batches, and of their squares.
+    Y: of the shape of X.
+    saved_mean, saved_var: (C): m and 1 / sqrt(v + epsilon), for the gradient.
+    is_test: the given statistics are used.
+    momentum: the weight of the running statistics before.
+    num_batches: how many batches sums and sumsq are of.
     """
 
     momentum: float = 0.9

@@ -31,7 +31,11 @@ def _vectors(x: Tensor, order: str, *vectors: Tensor) -> list[Tensor]:
 
 @op("ChannelStats: X -> sum sumsq", types="X: floating")
 def channel_stats(x: Tensor, *, order: str = "NCHW") -> tuple[Tensor, Tensor]:
-    """The sum of the elements, and of their squares, of each channel of X, N C ... (order NHWC: C last)."""
+    """The sum of the elements, and of their squares, of each channel.
+
+    X: (N, C, ...), or (N, ..., C) in the order NHWC.
+    sum, sumsq: (C).
+    """
     _, others = layout(x, order)
     return x.sum(others), x.square().sum(others)
 
@@ -40,7 +44,9 @@ def channel_stats(x: Tensor, *, order: str = "NCHW") -> tuple[Tensor, Tensor]:
 def channel_backprop_stats(x: Tensor, mean: Tensor, inv_std: Tensor, dy: Tensor) -> tuple[Tensor, Tensor]:
     """scale_grad = sum of output_grad * (X - mean) * inv_std, bias_grad = sum of output_grad, for each channel.
 
-    X and output_grad are N C and one to three more axes; the others have an element a channel.
+    X, output_grad: (N, C, ...), with one to three more axes.
+    mean, inv_std: (C).
+    scale_grad, bias_grad: (C).
     """
     demand.least_rank(x, 3, "X")
     demand.same_shape(x, dy, "X and output_grad")
@@ -54,7 +60,12 @@ def channel_backprop_stats(x: Tensor, mean: Tensor, inv_std: Tensor, dy: Tensor)
     types="X: floating",
 )
 def batch_moments(x: Tensor, *, order: str = "NCHW") -> tuple[Tensor, Tensor]:
-    """mu is the mean of the elements of each channel and var, not centred, the mean of their squares."""
+    """The mean of the elements of each channel and, not centred, the mean of their squares.
+
+    X: (N, C, ...), or (N, ..., C) in the order NHWC.
+    mu: (C): the mean.
+    var: (C): the mean of the squares.
+    """
     _, others = layout(x, order)
     return x.mean(others), x.square().mean(others)
 
@@ -79,8 +90,11 @@ def _affine_gradient(g: Gradient) -> Gradient:
     types="X scale bias: floating",
 )
 class AffineChannel(Op):
-    """Y = X * scale + bias, channel by channel; X is N C ... (order NHWC: C last).
+    """Y = X * scale + bias, channel by channel.
 
+    X: (N, C, ...), or (N, ..., C) in the order NHWC.
+    scale, bias: (C).
+    Y: of the shape of X.
     is_learnable: scale and bias have gradients; X is needed for them, so Y may not overwrite it.
     """
 
@@ -114,7 +128,12 @@ def affine_channel_gradient(
 
 @op("NormalizePlanarYUV: X mean std -> Z", inplace="X -> Z", types="X mean std: float")
 def normalize_planar_yuv(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Z = (X - mean) / std, channel by channel, of images N C H W; mean and std are matrices of which row 0 counts."""
+    """Z = (X - mean) / std, channel by channel.
+
+    X: (N, C, H, W).
+    mean, std: (M, C), of which row 0 counts.
+    Z: of the shape of X.
+    """
     demand.rank(x, 4, "X")
     for name, values in (("mean", mean), ("std", std)):
         if values.dim() != 2 or len(values) < min(len(x), 1) or values.shape[1] != x.shape[1]:

@@ -67,12 +67,13 @@ class Grouping(Op):
     arity=lambda i, o: o in (1, 3),
 )
 class GroupNorm(Grouping):
-    """Y = (X - mean) * std * gamma + beta, where mean and std are over all axes of a sample and a group of channels.
+    """Y = (X - mean) * std * gamma + beta, mean and std those of a sample and a group of channels (Wu and He, 2018).
 
-    X is N C followed by any axes (order NHWC: C last), gamma and beta C. mean and std are N by group; std is one over
-    the root of the variance plus epsilon. Wu and He, 2018.
-
-    group: how many groups of channels.
+    X: (N, C, ...), or (N, ..., C) in the order NHWC.
+    gamma, beta: (C).
+    Y: of the shape of X.
+    mean, std: (N, group): the mean, and 1 / sqrt(variance + epsilon).
+    group: how many groups the channels fall into; it divides C.
     """
 
     group: int = 32
@@ -111,8 +112,12 @@ class GroupNormGradient(Grouping):
 class InstanceNorm(Grouping):
     """output = (input - saved_mean) * saved_inv_stdev * scale + bias, each channel of each sample by itself.
 
-    input is N C followed by any axes (order NHWC: C last), scale and bias C, the saved statistics N by C;
-    saved_inv_stdev is one over the root of the variance plus epsilon. Ulyanov and others, 2016.
+    Ulyanov et al., Instance Normalization, 2016.
+
+    input: (N, C, ...), or (N, ..., C) in the order NHWC.
+    scale, bias: (C).
+    output: of the shape of input.
+    saved_mean, saved_inv_stdev: (N, C): the mean, and 1 / sqrt(variance + epsilon).
     """
 
     def __call__(self, x: Tensor, scale: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:

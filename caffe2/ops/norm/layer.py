@@ -42,10 +42,15 @@ def layer_norm(
     epsilon: float = 1e-5,
     elementwise_affine: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """output = (input - mean) / stddev, then times gamma plus beta with elementwise_affine.
+    """output = (input - mean) / stddev, then * gamma + beta with elementwise_affine (Ba, Kiros and Hinton, 2016).
 
-    mean and stddev, the root of the variance plus epsilon, are those of the elements from `axis` on, of which gamma and
-    beta have one each; their shape is that of input before `axis`, and 1. Ba, Kiros and Hinton, 2016.
+    input: of any shape.
+    gamma, beta: the shape of input from `axis` on.
+    output: of the shape of input.
+    mean, stddev: the shape of input before `axis`, then 1: the mean, and sqrt(variance + epsilon), of the elements from
+        `axis` on.
+    axis: the first of the dimensions that are normalized together.
+    elementwise_affine: there are gamma and beta.
     """
     lead, shape = split_shape(x, axis)
     affine: tuple[Tensor | None, ...] = (None, None)
@@ -110,9 +115,14 @@ def layer_norm_gradient(
     types="input gamma beta: floating",
 )
 def rms_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, axis: int = 1, eps: float = 0.0) -> tuple[Tensor, Tensor]:
-    """output = input * rrms * gamma + beta with rrms = 1 / sqrt(mean of squares of the elements from `axis` on + eps).
+    """output = input * rrms * gamma + beta with rrms = 1 / sqrt(mean of squares + eps) (Zhang and Sennrich, 2019).
 
-    gamma and beta have one element each of these; rrms has the shape of input before `axis`. Zhang and Sennrich, 2019.
+    input: of any shape.
+    gamma, beta: the shape of input from `axis` on.
+    output: of the shape of input.
+    rrms: the shape of input before `axis`; the mean is over the elements from `axis` on.
+    axis: the first of the dimensions that are normalized together.
+    eps: is added to the mean of the squares.
     """
     lead, shape = split_shape(x, axis)
     gamma, beta = _weights((gamma, beta), shape)

@@ -57,10 +57,15 @@ class Neighbouring(Op):
 
 @op("LRN: X -> Y Y_scale?", gradient="LRNGradient: X Y dY -> dX", types="X: floating", engines="CUDNN")
 class LRN(Neighbouring):
-    """Y = X / Y_scale^beta with Y_scale = bias + alpha / size * sum of the squares of X over `size` channels around.
+    """Local response normalization: Y = X / Y_scale^beta (Krizhevsky et al., 2012).
 
-    X is N C followed by any axes (order NHWC: C last). A channel's neighbours start (size - 1) // 2 before it; channels
-    that are not there count as zeros. Krizhevsky and others, 2012.
+    Y_scale = bias + alpha / size * sum of the squares of X over `size` channels around. They start (size - 1) // 2
+    before a channel; those that are not there count as zeros.
+
+    X: (N, C, ...), or (N, ..., C) in the order NHWC.
+    Y, Y_scale: of the shape of X.
+    size: how many channels.
+    alpha, beta, bias: the numbers of the formula.
     """
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:

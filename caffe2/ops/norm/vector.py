@@ -20,7 +20,12 @@ def _axis(x: Tensor, axis: int) -> int:
 
 @op("Normalize: X -> Y", gradient="NormalizeGradient: X dY -> dX", types="X: floating")
 def normalize(x: Tensor, *, axis: int = -1) -> Tensor:
-    """Y = X / |X|, the Euclidean norm taken along `axis`; norms below 1e-12 count as that."""
+    """Y = X / |X|, the Euclidean norm taken along `axis`; norms below 1e-12 count as that.
+
+    X: of any shape.
+    Y: of the shape of X.
+    axis: the dimension; a negative one counts from the end.
+    """
     norm = torch.linalg.vector_norm(x, dim=_axis(x, axis), keepdim=True)
     return x / norm.clamp(min=TINY)
 
@@ -36,6 +41,11 @@ def normalize_gradient(x: Tensor, dy: Tensor, *, axis: int = -1) -> Tensor:
 
 @op("NormalizeL1: X -> Y", types="X: floating")
 def normalize_l1(x: Tensor, *, axis: int = -1) -> Tensor:
-    """Y = X / (sum of |X| along `axis`), and 0 where all of X is."""
+    """Y = X / (sum of |X| along `axis`), and 0 where all of X is.
+
+    X: of any shape.
+    Y: of the shape of X.
+    axis: the dimension; a negative one counts from the end.
+    """
     total = x.abs().sum(_axis(x, axis), keepdim=True)
     return torch.where(total > 0, x / total, 0)
