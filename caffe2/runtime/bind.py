@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from caffe2.opdef import STRING, EnforceNotMet, Op, OpDef, verify
+from caffe2.opdef import Op, OpDef, verify
 from caffe2.opdef.arguments import INJECTED
 from caffe2.proto import caffe2_pb2
-from caffe2.runtime.blob import Blob, Int8Tensor, describe
+from caffe2.runtime.blob import Blob
 from caffe2.runtime.device import operator_device
-from caffe2.runtime.errors import MissingBlob
+from caffe2.runtime.errors import told
 from caffe2.runtime.flags import flags, guarded
+from caffe2.runtime.look import looking
 from caffe2.runtime.rng import generator
 
 if TYPE_CHECKING:
@@ -71,9 +72,12 @@ def bind(op: caffe2_pb2.OperatorDef, workspace: Workspace, device: caffe2_pb2.De
     Raises an EnforceNotMet: unknown operator, wrong arity, argument or in-place use, an input that no one made.
     """
     d = verify(op)
-    place = Place(op, workspace, operator_device(op, device))
     inputs = [workspace.require(name, d.header) for name in op.input]
-    body = instantiate(d, place)
+    try:
+        place = Place(op, workspace, operator_device(op, device))
+        body = instantiate(d, place)
+    except Exception as error:
+        raise (failed := told(error, op, d, inputs, "the operator cannot be made")) from failed.__cause__
     outputs = [workspace.cell(name) for name in op.output]
     kernel = _private(d, op, body)
     if flags.throw_if_fp_exceptions and d.stores:
@@ -83,7 +87,7 @@ def bind(op: caffe2_pb2.OperatorDef, workspace: Workspace, device: caffe2_pb2.De
     plain = d.kernel(place.device.type, engine) is d.body and not flags.throw_if_fp_exceptions
     call = partial(d.over, **d.arguments(op)) if d.over and plain and _overwrites(d, op) else kernel
     run = _closure(d, call, parameters, outputs)
-    checked = _checked(d, inputs, run, typed=not engine)
+    checked = looking(d, inputs, run, d.kernel(place.device.type, engine), typed=not engine)
     return Step(run, checked, op, d, inputs, outputs, kernel, call, parameters, place.device)
 
 
@@ -207,63 +211,3 @@ def _many(k: Callable, i: list, o: list[Blob] | None) -> Callable[[], None]:
                 cell.value = value
 
     return run
-
-
-def _checked(d: OpDef, inputs: list[Blob], run: Callable[[], None], *, typed: bool) -> Callable[[], None]:
-    """The closure behind a look at what its inputs hold: presence, and the element types the operator takes.
-
-    typed: whether the types, and which inputs agree, are looked at; an engine's twin does so by itself.
-    """
-    bound = d.header.inputs.assign(inputs)
-    slots = [(slot, cell, kinds) for slot, kinds in d.types.items() for cell in _cells(bound[slot])] if typed else []
-    agreeing = [
-        ([cell for slot in group for cell in _cells(bound[slot])], shaped)
-        for groups, shaped in ((d.paired, False), (d.same, True))
-        for group in groups
-        if typed
-    ]
-
-    def checked() -> None:
-        if not d.empty:
-            for cell in inputs:
-                if cell.value is None:
-                    raise MissingBlob(f"{d.header}\n  the blob {cell.name!r} holds nothing yet")
-        for slot, cell, kinds in slots:
-            held = element(cell.value)
-            if held not in kinds:
-                known = " ".join(sorted("string" if t is STRING else str(t)[6:] for t in kinds))
-                raise EnforceNotMet(f"{d.header}\n  {slot} takes {known} but {cell.name} is {describe(cell.value)}")
-        for cells, shaped in agreeing:
-            _demand_agreement(d, cells, shaped)
-        run()
-
-    return checked
-
-
-def _cells(bound: Blob | list[Blob] | None) -> list[Blob]:
-    """The cells bound to a slot, as a list."""
-    return bound if isinstance(bound, list) else [] if bound is None else [bound]
-
-
-def _demand_agreement(d: OpDef, cells: list[Blob], shaped: bool) -> None:
-    """Raises EnforceNotMet unless the cells agree in element type and, where `shaped`, in shape, leading ones apart."""
-    tensors = [c.value for c in cells if isinstance(c.value, (torch.Tensor, np.ndarray))]
-    if len({(element(t), _trimmed(t.shape) if shaped else ()) for t in tensors}) > 1:
-        held = ", ".join(f"{c.name} {describe(c.value)}" for c in cells)
-        raise EnforceNotMet(f"{d.header}\n  one {'shape and ' if shaped else ''}element type is needed of {held}")
-
-
-def _trimmed(shape: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(shape)
-    while sizes and sizes[0] == 1:
-        sizes = sizes[1:]
-    return sizes
-
-
-def element(value: Any) -> Any:
-    """The element type of a value; its class where it is no tensor."""
-    if isinstance(value, torch.Tensor):
-        return value.dtype
-    if isinstance(value, np.ndarray):
-        return STRING
-    return value.data.dtype if isinstance(value, Int8Tensor) else type(value)

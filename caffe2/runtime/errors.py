@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from caffe2.opdef import EnforceNotMet
-from caffe2.runtime.blob import describe
+from caffe2.opdef import EnforceNotMet, OpDef
+from caffe2.proto import caffe2_pb2
+from caffe2.runtime.blob import Blob, describe
 
 if TYPE_CHECKING:
     from caffe2.runtime.bind import Step
@@ -32,30 +34,37 @@ class MessageError(EnforceNotMet):
 
 
 def located(error: Exception, step: Step, where: str) -> Exception:
-    """The error of an operator, saying what failed, with what, and where.
+    """The error of an operator that ran, saying what failed, with what, and where."""
+    return told(error, step.op, step.definition, step.inputs, where)
+
+
+def told(
+    error: Exception, op: caffe2_pb2.OperatorDef, definition: OpDef, inputs: Sequence[Blob], where: str
+) -> Exception:
+    """An error saying what failed, with what, and where.
 
     An error raised by a Python operator's own code keeps its class; every other becomes an EnforceNotMet.
     """
     what = str(error).strip() or type(error).__name__
-    text = f"{_headed(what, step)}\n  {blobs(step)}; {where}{_created(step)}"
-    if step.definition.foreign:
+    text = f"{_headed(what, definition)}\n  {_held(inputs)}; {where}{_created(op)}"
+    if definition.foreign:
         error.add_note(text) if hasattr(error, "add_note") else None
         return error
     kind = type(error) if isinstance(error, EnforceNotMet) else EnforceNotMet
-    told = kind(text)
-    told.__cause__ = error.__cause__ if isinstance(error, EnforceNotMet) else error
-    return told
+    made = kind(text)
+    made.__cause__ = error.__cause__ if isinstance(error, EnforceNotMet) else error
+    return made
 
 
-def _headed(what: str, step: Step) -> str:
-    head = str(step.definition.header)
+def _headed(what: str, definition: OpDef) -> str:
+    head = str(definition.header)
     return what if what.startswith(head) else f"{head}\n  {what}"
 
 
-def blobs(step: Step) -> str:
-    """The inputs of a step and what they hold."""
-    return ", ".join(f"{b.name} {describe(b.value)}" for b in step.inputs) or "no inputs"
+def _held(inputs: Sequence[Blob]) -> str:
+    """The inputs of an operator and what they hold."""
+    return ", ".join(f"{b.name} {describe(b.value)}" for b in inputs) or "no inputs"
 
 
-def _created(step: Step) -> str:
-    return f", created at {step.op.debug_info.strip().splitlines()[-1].strip()}" if step.op.debug_info else ""
+def _created(op: caffe2_pb2.OperatorDef) -> str:
+    return f", created at {op.debug_info.strip().splitlines()[-1].strip()}" if op.debug_info else ""

@@ -47,7 +47,7 @@ class Line:
                 call()
                 done += 1
         except Exception as error:
-            raise self.net.locate(error, self.positions[done]) from error.__cause__
+            raise (failed := self.net.locate(error, self.positions[done])) from failed.__cause__
 
     def _first(self) -> None:
         """Write the function that runs them without a look at anything, for this and all later runs."""
@@ -57,7 +57,8 @@ class Line:
             try:
                 run()
             except Exception as error:
-                raise self.net.locate(error, self.positions[failed_step(error, code)]) from error.__cause__
+                position = self.positions[failed_step(error, code)]
+                raise (failed := self.net.locate(error, position)) from failed.__cause__
 
         self.quick = quick
         quick()

@@ -199,7 +199,7 @@ class Workspace:
             try:
                 step.checked()
             except Exception as error:
-                raise located(error, step, f"on {step.device}") from error.__cause__
+                raise (failed := located(error, step, f"on {step.device}")) from failed.__cause__
             finally:
                 step.close()
 
