@@ -1,0 +1,1 @@
+"""What a Caffe solver and its nets have to be before a training begins."""
