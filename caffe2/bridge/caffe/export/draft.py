@@ -103,7 +103,8 @@ class Draft:
         below = [self.bottom(name) for name in ([bottoms] if isinstance(bottoms, str) else bottoms)]
         above = [top or self.fresh(below[0]) for top in ([tops] if isinstance(tops, str) else tops)]
         self._of_a_fork(kind)
-        proto = caffe_pb2.LayerParameter(type=kind, bottom=below, top=above, **params)
+        given = {field: value for field, value in params.items() if value != {}}
+        proto = caffe_pb2.LayerParameter(type=kind, bottom=below, top=above, **given)
         made = ForkLayerParameter(**fork) if fork is not None else None
         self.layers.append(Drafted(proto, made, list(weights), name))
         self._made.update(above)

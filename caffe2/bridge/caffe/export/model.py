@@ -19,6 +19,7 @@ from caffe2.bridge.caffe.export.site import Obstacle, Refusal, Site
 from caffe2.bridge.caffe.verify import Report
 from caffe2.opdef import registry
 from caffe2.proto import caffe2_pb2, caffe_pb2
+from caffe2.runtime.workspace import Workspace
 
 
 class InexpressibleError(TranslatorError):
@@ -37,7 +38,8 @@ class CaffeNet:
 
     proto: caffe_pb2.NetParameter without weights; forks: for each layer the fields that a fork added, or None;
     weights: for each layer its parameters, float32; notes: what a user should know.
-    init, params, predict: the Caffe2 net, its blobs named as the layers name them; inputs: what it was tried on.
+    predict: the Caffe2 net, its blobs named as the layers name them; inputs: what it was tried on, and workspace:
+    what it gave, each of `blobs` under the name there.
     report: the proof, where one was made.
     """
 
@@ -45,10 +47,10 @@ class CaffeNet:
     forks: list[Message | None] = field(default_factory=list)
     weights: list[list[np.ndarray]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    init: caffe2_pb2.NetDef = field(default_factory=caffe2_pb2.NetDef)
     predict: caffe2_pb2.NetDef = field(default_factory=caffe2_pb2.NetDef)
-    params: Mapping[str, np.ndarray] = field(default_factory=dict)
     inputs: dict[str, np.ndarray] = field(default_factory=dict)
+    workspace: Workspace = field(default_factory=Workspace)
+    blobs: dict[str, str] = field(default_factory=dict)
     report: Report | None = None
 
     def message(self) -> Message:
@@ -88,8 +90,7 @@ def export(
     for name in program.net.external_output:
         if name in program.constants and name in program.writers:
             draft.bottom(name)
-    params = {} if isinstance(init_net, caffe2_pb2.NetDef) else init_net
-    return _finished(program, draft, params)
+    return _finished(program, draft)
 
 
 def _written(site: Site, draft: Draft) -> Obstacle | None:
@@ -115,7 +116,7 @@ def _written(site: Site, draft: Draft) -> Obstacle | None:
     return None
 
 
-def _finished(program: Program, draft: Draft, params: Mapping[str, np.ndarray]) -> CaffeNet:
+def _finished(program: Program, draft: Draft) -> CaffeNet:
     layers = merged(draft)
     overwrite(layers, draft)
     name_layers(layers)
@@ -129,8 +130,9 @@ def _finished(program: Program, draft: Draft, params: Mapping[str, np.ndarray]) 
     for name, blob in program.origins.items():
         if name in program.net.external_output and name in written:
             draft.note(f"blob {blob!r}, which the net writes over, is called {name!r} in the end")
-    made.init, made.predict = program.init, program.net
-    made.params, made.inputs = {k: np.asarray(v) for k, v in params.items()}, program.inputs
+    made.predict, made.inputs, made.workspace = program.net, program.inputs, program.workspace
+    outputs = {name: name for op in program.net.op for name in op.output}
+    made.blobs = outputs | {name: old for name, old in program.held.items() if name in outputs}
     return made
 
 

@@ -28,6 +28,7 @@ def overwrite(layers: Sequence[Drafted], draft: Draft) -> None:
         if below != above and draft.origin(below) == draft.origin(above) and allowed and alone:
             old, new = (above, below) if below in program.inputs else (below, above)
             rename(program.net, old, new)
+            program.held[new] = program.held.get(above, above)
             for other in layers:
                 other.reads(old, new)
 

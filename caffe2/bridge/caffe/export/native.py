@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from caffe2.bridge.caffe.export.draft import Draft, exports
 from caffe2.bridge.caffe.export.neuron import first_channels
 from caffe2.bridge.caffe.export.site import Refusal, Site
@@ -112,74 +110,3 @@ def _(s: Site, e: Draft) -> None:
     tops = [*s.outputs, *(e.fresh(s.y) for _ in range(1 + len(rest) - len(s.outputs)))] if rest else tops
     held = [e.weight(name) for name in weights]
     e.layer(s.type.removeprefix("Caffe"), [x, cont, *fed, *rest], tops, weights=held, recurrent_param=param)
-
-
-@exports("CaffePriorBox")
-def _(s: Site, e: Draft) -> None:
-    """The sizes and ratios that give the widths and heights, in Caffe's order: s, sqrt(s S), then the ratios."""
-    a = s.args
-    param = {**_boxes(list(zip(a["widths"], a["heights"]))), **given(a, "variance", "offset", "clip"), "flip": False}
-    if a["size"]:
-        param |= {"img_h": round(a["size"][0]), "img_w": round(a["size"][1])}
-    if a["step"]:
-        param |= {"step_h": a["step"][0], "step_w": a["step"][1]}
-    e.layer("PriorBox", s.inputs, s.y, fork={"prior_box_param": param})
-
-
-def _boxes(boxes: list[tuple[float, float]]) -> Args:
-    """min_size, max_size and aspect_ratio of boxes. Raises Refusal where there are none."""
-    squares = [k for k, (w, h) in enumerate(boxes) if abs(w - h) < 1e-4 * w]
-    for paired in (True, False):
-        starts = squares[::2] if paired else squares
-        if not starts or starts[0] != 0 or len(boxes) % len(starts):
-            continue
-        each = len(boxes) // len(starts)
-        first = boxes[1 + paired : each]
-        ratios = [w / h for w, h in first]
-        low = [boxes[k][0] for k in starts]
-        high = [round(boxes[k + 1][0] ** 2 / boxes[k][0]) for k in starts] if paired and each > 1 else []
-        made = {"min_size": low, "max_size": high, "aspect_ratio": ratios}
-        if np.allclose(_made(low, high, ratios), boxes, rtol=1e-4):
-            return made
-    raise Refusal("its boxes are none that sizes and ratios give", argument="widths")
-
-
-def _made(low: list[float], high: list[float], ratios: list[float]) -> np.ndarray:
-    boxes = []
-    for k, size in enumerate(low):
-        mean = (size * high[k]) ** 0.5 if high else size
-        boxes += [(size, size), *([(mean, mean)] if high else []), *((mean * r**0.5, mean / r**0.5) for r in ratios)]
-    return np.array(boxes) if boxes else np.zeros((0, 2))
-
-
-@exports("CaffeData", "CaffeImageData")
-def _(s: Site, e: Draft) -> None:
-    """Records of a database, or images of a list, transformed."""
-    a, database = s.args, s.type == "CaffeData"
-    if s.inputs:
-        raise Refusal("its mean image is a blob, and Caffe's a file", advice="subtract mean_value, or feed the data")
-    transform = given(a, "mean_value") | {k: a[k] for k in ("crop_size", "mirror") if a[k]}
-    transform |= {"scale": a["scale"]} if a["scale"] != 1 else {}
-    names = ("rand_skip",) if database else ("new_height", "new_width", "shuffle", "rand_skip")
-    param = {"source": a["source"], "batch_size": a["batch_size"], **{k: a[k] for k in names if a[k]}}
-    if database:
-        param["backend"] = a["backend"].upper()
-        transform |= {k: True for k in ("force_color", "force_gray") if a[k]}
-        e.layer("Data", [], s.outputs, data_param=param, transform_param=transform)
-        return
-    param |= {"is_color": bool(a["is_color"]), **given(a, "root_folder")}
-    e.layer("ImageData", [], s.outputs, image_data_param=param, transform_param=transform)
-
-
-@exports("CaffeHDF5Data")
-def _(s: Site, e: Draft) -> None:
-    """The tops are named after the data sets."""
-    if list(s.args["datasets"]) != s.outputs:
-        raise Refusal("Caffe names the blobs as the data sets", argument="datasets")
-    param = {"source": s.args["source"], "batch_size": s.args["batch_size"], "shuffle": bool(s.args["shuffle"])}
-    e.layer("HDF5Data", [], s.outputs, hdf5_data_param=param)
-
-
-@exports("CaffeHDF5Output")
-def _(s: Site, e: Draft) -> None:
-    e.layer("HDF5Output", s.inputs, [], name="output", hdf5_output_param={"file_name": s.args["file_name"]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ class Program:
     """The operators of a net in order, who reads what, the parameters and the inputs."""
 
     net: caffe2_pb2.NetDef
-    init: caffe2_pb2.NetDef
     workspace: Workspace
     inputs: dict[str, np.ndarray] = field(default_factory=dict)
     sites: list[Site] = field(default_factory=list)
@@ -34,7 +34,13 @@ class Program:
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: frozenset[str] = frozenset()
     origins: dict[str, str] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)  # names given at last, and those in the workspace
     obstacles: list[Obstacle] = field(default_factory=list)
+
+    @cached_property
+    def written_over(self) -> set[str]:
+        """Names of blobs that operators both read and write."""
+        return {name for site in self.sites for name in site.outputs if name in site.inputs}
 
     @property
     def params(self) -> set[str]:
@@ -64,7 +70,7 @@ def prepared(
     if not predict_net.op:
         raise NetError("the net has no operators: there is nothing to write")
     net, origins = single_assignment(_on_host(predict_net), {*shapes, *workspace.names()})
-    program = Program(net, init, workspace, origins=origins, outputs=frozenset(net.external_output))
+    program = Program(net, workspace, origins=origins, outputs=_outputs(net))
     for index, op in enumerate(net.op):
         site = Site(index, op)
         program.sites.append(site)
@@ -118,6 +124,12 @@ def _input_shapes(
     return {**shapes, **given}
 
 
+def _outputs(net: caffe2_pb2.NetDef) -> frozenset[str]:
+    """The external outputs; in a net that declares none what operators give first and nobody reads."""
+    read = {name for op in net.op for name in op.input}
+    return frozenset(net.external_output or (op.output[0] for op in net.op if op.output and op.output[0] not in read))
+
+
 def _sample(program: Program, name: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
     """Something to feed: noise, or zeros and ones where labels and indices are asked for."""
     wanted = _wanted(program, name, set())
@@ -153,9 +165,8 @@ def _wanted(program: Program, name: str, seen: set[str]) -> type | None:
 
 def observe(program: Program) -> None:
     """Run the net once, operator by operator, and note the shapes; what fails becomes an obstacle."""
-    for name in program.params:
-        if any(name in site.outputs for site in program.sites) or name in program.readers:
-            program.constants[name] = program.workspace.fetch(name)
+    for name in program.params & set(program.readers):
+        program.constants[name] = _held(program, name)
     for name, value in program.inputs.items():
         program.workspace.feed(name, value)
     for site in program.sites:
@@ -170,7 +181,14 @@ def observe(program: Program) -> None:
             return
         site.after = {name: _shape(program.workspace, name) for name in site.outputs}
         if _settled(program, site):
-            program.constants.update((name, program.workspace.fetch(name)) for name in site.outputs)
+            program.constants.update((name, _held(program, name)) for name in site.outputs)
+
+
+def _held(program: Program, name: str) -> np.ndarray:
+    """The numbers of a blob, those of the workspace themselves unless an operator writes them anew."""
+    value = program.workspace.require(name).value
+    plain = isinstance(value, torch.Tensor) and value.dtype == torch.float32
+    return value.numpy() if plain and name not in program.written_over else program.workspace.fetch(name)
 
 
 def _settled(program: Program, site: Site) -> bool:

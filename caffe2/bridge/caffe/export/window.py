@@ -32,10 +32,10 @@ def spread(name: str, values: Shape, default: int | None = None) -> dict[str, An
 
 @exports("Conv", "Conv1D", "Conv2D", "Conv3D")
 def _(s: Site, e: Draft) -> None:
-    """Padding behind that no window reaches is of no account: it may be as large as Caffe's."""
+    """Padding behind that no window reaches is of no account: it may be as large as Caffe's, who divides as C does."""
     w, (kernel, stride, dilation, head, _) = e.weight(s.inputs[1]), frame(s)
     extent = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
-    caffe = tuple((n + 2 * p - r) // t + 1 for n, p, r, t in zip(s.in_shape[2:], head, extent, stride))
+    caffe = tuple(int((n + 2 * p - r) / t) + 1 for n, p, r, t in zip(s.in_shape[2:], head, extent, stride))
     if caffe != s.out_shape[2:] or min(head) < 0:
         raise Refusal(unlike(frame(s), s.out_shape[2:], caffe), argument="pads", advice=SYMMETRIC)
     bias = [e.shaped(s.inputs[2], (-1,))] if len(s.inputs) > 2 else []
