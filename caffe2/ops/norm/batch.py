@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, Op, OutputCount, op
+from caffe2.ops import demand
 from caffe2.ops.native import Kernel
 from caffe2.ops.window import channels_last
 
@@ -30,6 +31,15 @@ class Normalizing(Op):
     def first(self, x: Tensor) -> Tensor:
         """A view of x with the channels as its second axis."""
         return x.movedim(-1, 1) if self.last else x
+
+    def checked(self, x: Tensor, *vectors: Tensor) -> Tensor:
+        """first(x); EnforceNotMet unless it has channels, and each vector one element for each."""
+        demand.least_rank(x, 2, "X")
+        x = self.first(x)
+        for v in vectors:
+            if v.shape != x.shape[1:2]:
+                raise EnforceNotMet(f"X has {x.shape[1]} channels; a vector for them is not of shape {[*v.shape]}")
+        return x
 
     def ordered(self, y: Tensor) -> Tensor:
         """y, its channels second, in the operator's order."""
@@ -97,10 +107,10 @@ class SpatialBN(Normalizing):
         sums: Tensor | None = None,
         sumsq: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        x = self.first(x)
+        mean, var = (t if t.numel() or self.is_test else torch.zeros_like(scale) for t in (mean, var))
+        x = self.checked(x, scale, bias, mean, var)
         if self.is_test:
             return (self.ordered(torch.batch_norm(x, scale, bias, mean, var, False, 0.0, self.epsilon, True)),)
-        mean, var = (t if t.numel() else torch.zeros_like(scale) for t in (mean, var))
         if not x.numel():
             return self.ordered(x.clone()), mean, var, torch.zeros_like(scale), torch.zeros_like(scale)
         if self.num_batches > 1:
@@ -165,7 +175,8 @@ class SpatialBNGradient(Normalizing):
         dscale: Tensor | None = None,
         dbias: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        x, dy = self.first(x), self.first(dy)
+        demand.same_shape(x, dy, "X and dY")
+        x, dy = self.checked(x, scale, mean, var), self.first(dy)
         if not x.numel():
             return self.ordered(x.clone()), torch.zeros_like(scale), torch.zeros_like(scale)
         if self.num_batches > 1:

@@ -88,3 +88,12 @@ def test_what_cannot_be_is_refused(run, args, outputs):
 def test_no_planes_to_normalize(run):
     row = np.ones((0, 3), np.float32)
     assert run("NormalizePlanarYUV", np.zeros((0, 3, 2, 2), np.float32), row, row).shape == (0, 3, 2, 2)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+@pytest.mark.parametrize("args, outputs", [({}, 5), ({"is_test": 1}, 1)])
+def test_vectors_have_an_element_for_each_channel(run, k, args, outputs):
+    inputs = list(blobs(np.random.default_rng(1), 2, 3, 4, 4))
+    inputs[k] = inputs[k][:2]
+    with pytest.raises(EnforceNotMet, match="3 channels"):
+        run("SpatialBN", *inputs, outputs=outputs, **args)
