@@ -45,8 +45,7 @@ def told(
 
     An error raised by a Python operator's own code keeps its class; every other becomes an EnforceNotMet.
     """
-    what = str(error).strip() or type(error).__name__
-    text = f"{_headed(what, definition)}\n  {_held(inputs)}; {where}{_created(op)}"
+    text = f"{_headed(_said(error), definition)}\n  {_held(inputs)}; {where}{_given(op)}{_created(op)}"
     if definition.foreign:
         error.add_note(text) if hasattr(error, "add_note") else None
         return error
@@ -54,6 +53,12 @@ def told(
     made = kind(text)
     made.__cause__ = error.__cause__ if isinstance(error, EnforceNotMet) else error
     return made
+
+
+def _said(error: Exception) -> str:
+    """What an error says; its class before the bare word that a lookup or a sum that went wrong has."""
+    what, kind = str(error).strip(), type(error).__name__
+    return f"{kind}: {what}" if isinstance(error, (LookupError, ArithmeticError)) and what else what or kind
 
 
 def _headed(what: str, definition: OpDef) -> str:
@@ -64,6 +69,18 @@ def _headed(what: str, definition: OpDef) -> str:
 def _held(inputs: Sequence[Blob]) -> str:
     """The inputs of an operator and what they hold."""
     return ", ".join(f"{b.name} {describe(b.value)}" for b in inputs) or "no inputs"
+
+
+def _given(op: caffe2_pb2.OperatorDef) -> str:
+    """The arguments of an operator in short."""
+    fields = [(a.name, v) for a in op.arg for field, v in a.ListFields() if field.name != "name"]
+    shown = " ".join(f"{name}={_short(value)}" for name, value in fields[:20])
+    return f", with {shown}" if shown else ""
+
+
+def _short(value: object, most: int = 60) -> str:
+    text = " ".join(str(list(value[:8]) if hasattr(value, "append") else value).split())
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _created(op: caffe2_pb2.OperatorDef) -> str:

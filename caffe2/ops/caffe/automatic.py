@@ -43,5 +43,5 @@ def _backward(body: Callable, wanted: int) -> Callable:
     keywords = [p for p in inspect.signature(body).parameters.values() if p.kind is p.KEYWORD_ONLY]
     run = inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)
     backward.__signature__ = inspect.Signature([run, *keywords])
-    backward.__annotations__ = {p.name: body.__annotations__[p.name] for p in keywords}
+    backward.__annotations__ = {"inputs": Tensor} | {p.name: body.__annotations__[p.name] for p in keywords}
     return backward

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
+from caffe2.ops import demand
 from caffe2.ops.native import Kernel
 
 before_sigmoid = torch.ops.aten.sigmoid_backward.default
@@ -22,7 +23,7 @@ def _fits(kernel: Kernel, gates: Tensor, lengths: Tensor | None, timestep: Tenso
     shape = states[0].shape
     return (
         gates.dtype == torch.float32
-        and shape[:2] == (1, gates.shape[1])
+        and shape[0] == 1
         and all(state.dtype == torch.float32 and state.shape == shape for state in states)
         and (lengths is None or lengths.dtype == torch.int32 and lengths.numel() == shape[1])
         and kernel.serves(gates, lengths, timestep, *states)
@@ -42,8 +43,9 @@ def running(lengths: Tensor | None, timestep: Tensor, width: int) -> Tensor | No
     return (lengths > step).reshape(-1, 1)
 
 
-def _demand_gates(gates: Tensor, state: Tensor, count: int) -> None:
-    if gates.dim() != 3 or state.dim() != 3 or gates.shape[2] != count * state.shape[2]:
+def _demand_gates(gates: Tensor, state: Tensor, timestep: Tensor, count: int) -> None:
+    demand.one_number(timestep, "timestep")
+    if gates.dim() != 3 or state.dim() != 3 or gates.shape != (*state.shape[:2], count * state.shape[2]):
         raise EnforceNotMet(
             f"gates are [1, N, {count}D] for states [1, N, D], got {[*gates.shape]} for {[*state.shape]}"
         )
@@ -85,7 +87,7 @@ def lstm_unit(
     timestep: the step, (1), int32.
     hidden_t, cell_t: h and c, (1, N, D).
     """
-    _demand_gates(gates, cell, 4)
+    _demand_gates(gates, cell, timestep, 4)
     if _fits(LSTM, gates, lengths, timestep, hidden, cell):
         made = torch.empty_like(hidden), torch.empty_like(cell)
         LSTM(hidden, cell, gates, lengths, *made, *cell.shape[1:], int(timestep), drop_states, forget_bias)
@@ -135,7 +137,7 @@ def lstm_unit_gradient(
     Where a sequence runs, h' has none of its own: it acts through the gates. Where it has ended, the states' gradients
     pass through, or vanish with drop_states.
     """
-    _demand_gates(gates, cell, 4)
+    _demand_gates(gates, cell, timestep, 4)
     if _fits(LSTM_BACK, gates, lengths, timestep, cell, cell_t, dh, dc):
         made = torch.empty_like(dh), torch.empty_like(cell), torch.empty_like(gates)
         given = cell, gates, lengths, cell_t, dh, dc
@@ -181,7 +183,7 @@ def gru_unit(
     timestep: the step, (1), int32.
     hidden_t: h, (1, N, D).
     """
-    _demand_gates(gates, hidden, 3)
+    _demand_gates(gates, hidden, timestep, 3)
     if _fits(GRU, gates, lengths, timestep, hidden):
         made = torch.empty_like(hidden)
         GRU(hidden, gates, lengths, made, *hidden.shape[1:], int(timestep), drop_states)
@@ -215,7 +217,7 @@ def gru_unit_gradient(
     sequence_lengths: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """The gradients of the last stage of one step of a GRU; r has none here, it acted on o before."""
-    _demand_gates(gates, hidden, 3)
+    _demand_gates(gates, hidden, timestep, 3)
     if _fits(GRU_BACK, gates, lengths, timestep, hidden, dh):
         made = torch.empty_like(hidden), torch.empty_like(gates)
         GRU_BACK(hidden, gates, lengths, dh, *made, *hidden.shape[1:], int(timestep), drop_states)
