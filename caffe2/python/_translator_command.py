@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from caffe2.bridge.caffe import errors
+from caffe2.bridge.caffe.fed import tops_fed
 from caffe2.bridge.caffe.net import Net, read_net
+from caffe2.bridge.caffe.noise import draw_params
 from caffe2.bridge.caffe.page import page
 from caffe2.bridge.caffe.translate import model
 from caffe2.bridge.caffe.translate.builder import Translation
@@ -17,6 +19,7 @@ from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
 from caffe2.python._caffe_solver.command import train
 from caffe2.python._to_caffe import command as to_caffe
+from caffe2.python._translator_onnx import add_onnx_options, write_onnx
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": train,
@@ -31,6 +34,8 @@ EXAMPLES = """examples:
     python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --out nets --input_dims 1 3 320 320
   make it faster: batch normalization goes into the weights
     python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --fold_batch_norm
+  write the net as an ONNX model too
+    python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --onnx model.onnx
   keep the proof as a page, the net drawn
     python -m caffe2.python.caffe_translator deploy.prototxt pretrained.caffemodel --report report.html
 
@@ -57,7 +62,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, default=Path(), help="folder to write into")
     p.add_argument("--remove_legacy_pad", action="store_true", help="replace Caffe's padding by explicit padding")
     p.add_argument("--input_dims", nargs="+", type=int, default=[], help="shape of the input, instead of the file's")
+    p.add_argument(
+        "--input_shape",
+        action="append",
+        default=[],
+        metavar="NAME=1x3x320x320",
+        help="shape of one input, or of a top of a data layer; may be repeated",
+    )
     p.add_argument("--fold_batch_norm", action="store_true", help="put batch normalization and scales into weights")
+    p.add_argument("--remove_dropout", action="store_true", help="leave dropout out of a net that does not train")
     p.add_argument("--report", type=Path, metavar="FILE.html", help="write the verification as a page")
     p.add_argument("--phase", choices=("TEST", "TRAIN"), default="TEST")
     p.add_argument("--level", type=int, default=0)
@@ -67,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="compare every blob with a reference of Caffe's arithmetic",
     )
+    add_onnx_options(p)
     return p
 
 
@@ -85,8 +99,7 @@ def _run(a: argparse.Namespace) -> int:
     net = _read(a)
     for note in net.notes:
         print(f"note: {note}")
-    made = model.translation(net, fold_batch_norm=a.fold_batch_norm)
-    predict = model.predict_net(net, made)
+    made, predict = _translated(net, a)
     a.out.mkdir(parents=True, exist_ok=True)
     model.write_init_net(a.out / a.init_net, net, made)
     (a.out / a.predict_net).write_bytes(predict.SerializeToString())
@@ -94,23 +107,42 @@ def _run(a: argparse.Namespace) -> int:
     print(f"wrote {a.out / a.init_net} ({len(made.params) + len(made.fills)} parameters)")
     print(f"wrote {a.out / a.predict_net} ({len(predict.op)} operators)")
     wanted = a.verify if a.verify is not None else a.caffemodel is not None or a.report is not None
-    return _verified(net, made, predict, a.report) if wanted else 0
+    status = _verified(net, made, predict, a) if wanted else 0
+    return max(status, write_onnx(a, net, made, predict, wanted))
 
 
-def _verified(net: Net, made: Translation, predict_net: caffe2_pb2.NetDef, path: Path | None) -> int:
+def _translated(net: Net, a: argparse.Namespace) -> tuple[Translation, caffe2_pb2.NetDef]:
+    made = model.translation(net, fold_batch_norm=a.fold_batch_norm, remove_dropout=a.remove_dropout)
+    return made, model.predict_net(net, made)
+
+
+def _verified(net: Net, made: Translation, predict_net: caffe2_pb2.NetDef, a: argparse.Namespace) -> int:
+    if count := draw_params(net):
+        print(f"note: no file has weights for {count} parameters; random ones stand in for them to verify")
+        made, predict_net = _translated(net, a)
     report = verify(net, model.without_params(net, made), predict_net, params=made.params)
     print(report.table())
-    if path is not None:
-        path.write_text(page(net, report), encoding="utf-8")
-        print(f"wrote {path}")
+    if a.report is not None:
+        a.report.write_text(page(net, report), encoding="utf-8")
+        print(f"wrote {a.report}")
     print("verified: every blob is Caffe's" if report.passed else "NOT verified: see above")
     return 0 if report.passed else 1
 
 
 def _read(a: argparse.Namespace) -> Net:
+    shapes = dict(map(_shape, a.input_shape))
     options = {"phase": a.phase, "level": a.level, "stages": a.stage}
-    net = read_net(a.prototext, a.caffemodel, **options)
-    if not a.input_dims:
-        return net
-    name = next(iter(net.inputs))
-    return read_net(a.prototext, a.caffemodel, input_shapes={name: tuple(a.input_dims)}, **options)
+    if a.input_dims:
+        free = [name for name in tops_fed(read_net(a.prototext, input_shapes=shapes, **options)) if name not in shapes]
+        if not free:
+            raise errors.NetError(f"{a.prototext} has no input that --input_dims could give a shape")
+        shapes[free[0]] = tuple(a.input_dims)
+    return read_net(a.prototext, a.caffemodel, input_shapes=shapes, **options)
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """The name and the shape of NAME=1x3x320x320."""
+    name, _, dims = text.rpartition("=")
+    if not name or not all(dim.isdecimal() for dim in dims.split("x")):
+        raise errors.NetError(f"--input_shape {text}: write NAME=1x3x320x320")
+    return name, tuple(map(int, dims.split("x")))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
-from caffe2.bridge.caffe.errors import NetError, Problem, UntranslatableError
+from caffe2.bridge.caffe.errors import Problem, UntranslatableError
+from caffe2.bridge.caffe.fed import given_shapes, note_missing, override_inputs
 from caffe2.bridge.caffe.forks import fork_fields
 from caffe2.bridge.caffe.layers import AUTOMATIC, Layer, Param, Shape
 from caffe2.bridge.caffe.matching import put_weights
@@ -18,12 +19,11 @@ from caffe2.bridge.caffe.phases import kept, net_state
 from caffe2.bridge.caffe.prototxt import read_prototxt
 from caffe2.bridge.caffe.reference import TYPES, checked
 from caffe2.bridge.caffe.source import Source
+from caffe2.bridge.caffe.unknown import unknown_type
 from caffe2.bridge.caffe.upgrade import upgrade_net
 from caffe2.bridge.caffe.weights import Weights, read_weights, weights_of_message
 from caffe2.bridge.caffe.wiring import check_wiring
 from caffe2.proto import caffe_pb2
-
-_REPLACEMENT = "Python layers run code, which a translation never does; write a translator for this layer"
 
 
 @dataclass
@@ -60,8 +60,9 @@ def read_net(
 ) -> Net:
     """The net of a prototxt (a path or a NetParameter) with the weights of a weights file (likewise), set up.
 
-    `input_shapes` gives shapes to inputs and to tops of data layers, whose files may be elsewhere. Unknown layer types
-    and fields are in `Net.problems`.
+    `input_shapes` gives shapes to inputs and to tops of data layers, whose files may be elsewhere; a data layer that
+    nothing here understands becomes an input where all its tops have one. Unknown layer types and fields are in
+    `Net.problems`.
 
     Raises:
         TranslatorError: whatever Caffe refuses: the files, the wiring, a layer's parameters or shapes, the weights.
@@ -76,8 +77,8 @@ def read_net(
         net.layers.append(Layer(proto, fork_fields(proto), source.path, source.trees[index]))
     net.proto.layer.extend(layer.proto for layer in net.layers)
     net.problems = _of_kept_layers(source, set(indices))
-    given = _override_inputs(net, {name: tuple(shape) for name, shape in (input_shapes or {}).items()})
-    _set_up(net, given)
+    _set_up(net, override_inputs(net, input_shapes or {}))
+    note_missing(net)
     net.problems.sort(key=lambda problem: (problem.position.line, problem.position.column))
     if caffemodel is not None:
         put_weights(net.layers, _weights(caffemodel), net.notes)
@@ -126,22 +127,6 @@ def _of_kept_layers(source: Source, indices: set[int]) -> list[Problem]:
     return [problem for problem in source.problems if stays(problem)]
 
 
-def _override_inputs(net: Net, shapes: dict[str, Shape]) -> dict[str, Shape]:
-    """Writes the shapes given for inputs into their layers; returns those for tops of other layers without bottoms."""
-    for layer in (layer for layer in net.layers if layer.type == "Input"):
-        tops, given = list(layer.proto.top), list(layer.proto.input_param.shape)
-        if not set(tops) & set(shapes) or len(given) not in (0, 1, len(tops)):
-            continue
-        old = [tuple((given[0] if len(given) == 1 else given[i]).dim) if given else () for i in range(len(tops))]
-        del layer.proto.input_param.shape[:]
-        for name, shape in zip(tops, old, strict=True):
-            layer.proto.input_param.shape.add().dim.extend(shapes.pop(name, shape))
-    fed = {name for layer in net.layers if not layer.proto.bottom for name in layer.proto.top}
-    if unknown := sorted(set(shapes) - fed):
-        raise NetError(f"no input is called {', '.join(map(repr, unknown))}; it cannot be given a shape")
-    return shapes
-
-
 def _set_up(net: Net, given: dict[str, Shape]) -> None:
     owners: dict[str, tuple[Layer, int, Param]] = {}
     for layer in net.layers:
@@ -152,7 +137,7 @@ def _set_up(net: Net, given: dict[str, Shape]) -> None:
     net.outputs = check_wiring(net.layers)
     for layer in net.layers:
         layer.bottom_shapes = tuple(net.shapes[name] for name in layer.bottoms)
-        layer.top_shapes = _given(layer, _checked(net, layer), given)
+        layer.top_shapes = given_shapes(layer, _checked(net, layer), given)
         net.shapes.update(zip(layer.tops, layer.top_shapes, strict=True))
         layer.loss_weights = _loss_weights(layer)
         if layer.reference and layer.checked:
@@ -174,15 +159,6 @@ def _ignored_fork_fields(layer: Layer) -> list[Problem]:
     return [Problem(layer.name, layer.type, name, layer.position_of(name), what) for name in ignored]
 
 
-def _given(layer: Layer, made: tuple[Shape | None, ...], given: dict[str, Shape]) -> tuple[Shape | None, ...]:
-    """The shapes of a layer's tops, those given first; the others of a layer that is fed follow in batch size."""
-    batches = [given[name][:1] for name in layer.tops if name in given]
-    if not batches:
-        return made
-    follow = [shape if shape is None else (*batches[0], *shape[1:]) for shape in made]
-    return tuple(given.get(name, shape) for name, shape in zip(layer.tops, follow, strict=True))
-
-
 def _tops(layer: Layer) -> tuple[str, ...]:
     tops = tuple(layer.proto.top)
     if layer.reference and layer.reference.loss:
@@ -193,8 +169,7 @@ def _tops(layer: Layer) -> tuple[str, ...]:
 def _checked(net: Net, layer: Layer) -> tuple[Shape | None, ...]:
     unknown = (None,) * len(layer.tops)
     if layer.reference is None:
-        what = _REPLACEMENT if layer.type == "Python" else f'unknown layer type "{layer.type}"'
-        net.problems.append(Problem(layer.name, layer.type, "", layer.position_of("type"), what))
+        net.problems.append(Problem(layer.name, layer.type, "", layer.position_of("type"), unknown_type(layer)))
         return unknown
     layer.reference.count_checked()
     if None in layer.bottom_shapes:

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffe2.bridge.caffe import reference
 from caffe2.bridge.caffe.net import Net
+from caffe2.bridge.caffe.noise import noise
 from caffe2.bridge.caffe.translate.model import as_filled
 from caffe2.bridge.caffe.wire import release
 from caffe2.opdef import EnforceNotMet
@@ -103,12 +104,6 @@ def _run(net: caffe2_pb2.NetDef, params: Mapping[str, np.ndarray], workspace: Wo
         for name in read:
             if last[name] == k:
                 workspace.remove(name)
-
-
-def noise(net: Net, seed: int = 0) -> dict[str, np.ndarray]:
-    """A standard normal value for every input of a net."""
-    rng = np.random.default_rng(seed)
-    return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in net.inputs.items()}
 
 
 def _row(name: str, layer, want: np.ndarray, got: np.ndarray) -> Row:

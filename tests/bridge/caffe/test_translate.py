@@ -147,8 +147,10 @@ def test_unknown_shapes_are_refused_with_advice(tmp_path: Path) -> None:
     )
     with pytest.raises(UntranslatableError, match="shapes of its bottoms"):
         translate(net(tmp_path, text))
-    _, predict_net = translate(net(tmp_path, text, input_shapes={"data": (2, 3, 4, 4)}))
-    assert [op.type for op in predict_net.op][0] == "CaffeData"
+    found = net(tmp_path, text, input_shapes={"data": (2, 3, 4, 4)})
+    _, predict_net = translate(found)
+    assert predict_net.external_input[0] == "data" and predict_net.op[0].input == ["data"]
+    assert 'the files of layer "d" (Data) are not here (elsewhere): feed its tops, data (2x3x4x4)' in found.notes
 
 
 def test_a_translator_of_ones_own_comes_first(tmp_path: Path) -> None:

@@ -74,6 +74,10 @@ class Reference:
         """The tops for the bottoms, of the shapes that `shapes` said."""
         raise NotImplementedError
 
+    def here(self) -> bool:
+        """Whether the layer can make its tops; else whoever runs the net feeds them."""
+        return True
+
     def work(self) -> int:
         """About how many multiplications `forward` does, for layers that do many."""
         return 0

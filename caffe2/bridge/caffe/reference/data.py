@@ -21,6 +21,9 @@ class Source(Reference):
 
     bottoms, tops = (0, 0), (1, None)
 
+    def here(self) -> bool:
+        return False
+
     def forward(self) -> Sequence[np.ndarray]:
         raise self.error("this layer's tops have to be given as inputs")
 
@@ -41,6 +44,9 @@ class Input(Source):
 @layer("DummyData", field="dummy_data_param")
 class DummyData(Source):
     """Blobs of given shapes, filled by fillers."""
+
+    def here(self) -> bool:
+        return True
 
     def shapes(self) -> list[Shape]:
         p, tops = self.param, len(self.layer.tops)
@@ -91,7 +97,6 @@ class Files(Source):
         return self.known() if self.here() else self.assumed()
 
     def here(self) -> bool:
-        """Whether the source is a file or folder that can be read."""
         path = Path(self.source)
         return path.is_file() or path.is_dir()
 
@@ -122,14 +127,15 @@ class Images(Files):
 
     def assumed(self) -> list[Shape | None]:
         sizes, crop = self.sizes(), self.transform.param.crop_size
-        sizes = (sizes[0], crop, crop) if crop else sizes
+        sizes = (sizes[0] or 3, crop, crop) if crop else sizes  # cropped images are mostly photographs, in color
         batch = self.param.batch_size
         return [(batch, *sizes) if all(sizes) else None, (batch,)][: len(self.layer.tops)]
 
     def sizes(self) -> Shape:
         """Channels, height and width of an image; 0 for what the parameters do not tell."""
         values = len(self.transform.param.mean_value)
-        return values if values > 1 else 0, 0, 0
+        gray, color = self.transform.param.force_gray, self.transform.param.force_color
+        return 1 if gray else 3 if color else values if values > 1 else 0, 0, 0
 
     def items(self) -> Iterator[tuple[np.ndarray, int]]:
         """The images and labels of the source, once."""
@@ -208,10 +214,16 @@ class HDF5Data(Files):
 class WindowData(Files):
     """Windows of images, foreground and background by chance; they have to be given."""
 
+    def here(self) -> bool:
+        return False
+
 
 @layer("DenseImageData", field="dense_image_data_param", tops=(2, 2))
 class DenseImageData(Files):
     """SegNet's images with a label for every pixel; they have to be given."""
+
+    def here(self) -> bool:
+        return False
 
 
 @layer("HDF5Output", field="hdf5_output_param", bottoms=(2, 2), tops=(0, 0))

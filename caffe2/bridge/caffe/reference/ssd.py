@@ -63,9 +63,8 @@ class PriorBox(Reference):
         ratios = self._ratios()
         for index, size in enumerate(int(size) for size in p.min_size):
             boxes.append((size, size))
-            mean = math.sqrt(size * int(p.max_size[index])) if p.max_size else size
-            boxes += [(mean, mean)] if p.max_size else []
-            boxes += [(mean * math.sqrt(ratio), mean / math.sqrt(ratio)) for ratio in ratios]
+            boxes += [(math.sqrt(size * int(p.max_size[index])),) * 2] if p.max_size else []
+            boxes += [(size * math.sqrt(ratio), size / math.sqrt(ratio)) for ratio in ratios]
         return np.array(boxes, np.float32)
 
     def _ratios(self) -> list[float]:
@@ -175,3 +174,6 @@ class AnnotatedData(Files):
     """SSD's images with boxes; they have to be given."""
 
     forks = frozenset({"transform_param"})
+
+    def here(self) -> bool:
+        return False

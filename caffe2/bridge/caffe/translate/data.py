@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from caffe2.bridge.caffe.errors import TranslatorError
 from caffe2.bridge.caffe.layers import Layer
 from caffe2.bridge.caffe.mean import read_mean
 from caffe2.bridge.caffe.reference.transform import located
-from caffe2.bridge.caffe.translate.builder import Builder, filler, translates
+from caffe2.bridge.caffe.translate.builder import Builder, Translator, filler, translates
 from caffe2.proto import caffe_pb2
 
 
 @translates("Input", "MemoryData", "WindowData", "DenseImageData", "AnnotatedData")
-def _(layer: Layer, b: Builder) -> None:
+def _fed(layer: Layer, b: Builder) -> None:
     """Fed by whoever runs the net."""
     b.made.inputs.update(zip(layer.tops, layer.top_shapes))
+
+
+def _reads(*types: str) -> Callable[[Translator], Translator]:
+    """Register the translator of layer types that read files; where the files are not here, their tops are fed."""
+
+    def attach(function: Translator) -> Translator:
+        @translates(*types)
+        def translate(layer: Layer, b: Builder) -> None:
+            (function if layer.reference.here() else _fed)(layer, b)
+
+        return function
+
+    return attach
 
 
 @translates("DummyData")
@@ -45,7 +59,7 @@ def _transform(layer: Layer, b: Builder) -> tuple[list[str], dict[str, Any]]:
         raise layer.error(str(error), "transform_param.mean_file") from None
 
 
-@translates("Data")
+@_reads("Data")
 def _(layer: Layer, b: Builder) -> None:
     p, transform = layer.param, layer.proto.transform_param
     mean, args = _transform(layer, b)
@@ -59,7 +73,7 @@ def _(layer: Layer, b: Builder) -> None:
     b.op("CaffeData", mean, layer.tops, **args)
 
 
-@translates("ImageData")
+@_reads("ImageData")
 def _(layer: Layer, b: Builder) -> None:
     p = layer.param
     mean, args = _transform(layer, b)
@@ -76,7 +90,7 @@ def _(layer: Layer, b: Builder) -> None:
     b.op("CaffeImageData", mean, layer.tops, **args)
 
 
-@translates("HDF5Data")
+@_reads("HDF5Data")
 def _(layer: Layer, b: Builder) -> None:
     p = layer.param
     files = {"source": layer.reference.source, "folder": os.path.dirname(layer.path) or None}

@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from caffe2.bridge.caffe.errors import LayerError, Problem, UntranslatableError
+from caffe2.bridge.caffe.fed import tops_fed
 from caffe2.bridge.caffe.layers import Layer, Shape
 from caffe2.bridge.caffe.net import Net
 from caffe2.bridge.caffe.translate.builder import Builder, Translation, translators
+from caffe2.bridge.caffe.translate.dropout import remove_dropout as without_dropout
 from caffe2.bridge.caffe.translate.fold import fold
 from caffe2.bridge.caffe.wire import release
 from caffe2.opdef import make_argument
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.packed import nested
 
+_UNKNOWN = "the shapes of its bottoms are not known"
 Custom = Mapping[str, Callable[[Layer, Builder], None]]
 
 
 def translate(
-    net: Net, custom: Custom | None = None, *, fold_batch_norm: bool = False
+    net: Net, custom: Custom | None = None, *, fold_batch_norm: bool = False, remove_dropout: bool = False
 ) -> tuple[caffe2_pb2.NetDef, caffe2_pb2.NetDef]:
     """The init net, which fills the parameters, and the predict net, of a Caffe net.
 
     custom: translators of a user's own, by layer type; they come before those of this package.
     fold_batch_norm: put batch normalization and scales into the weights of the convolutions before them.
+    remove_dropout: leave dropout out of a net that does not train.
     Raises UntranslatableError, listing every layer and field that cannot be translated.
     """
-    made = translation(net, custom, fold_batch_norm=fold_batch_norm)
+    made = translation(net, custom, fold_batch_norm=fold_batch_norm, remove_dropout=remove_dropout)
     return init_net(net, made), predict_net(net, made)
 
 
-def translation(net: Net, custom: Custom | None = None, *, fold_batch_norm: bool = False) -> Translation:
+def translation(
+    net: Net, custom: Custom | None = None, *, fold_batch_norm: bool = False, remove_dropout: bool = False
+) -> Translation:
     """What `translate` makes the two nets of, the parameters as arrays that may still lie in the weights file."""
     made = add_layers(net, custom or {})
+    if remove_dropout:
+        without_dropout(made, net.outputs)
     if fold_batch_norm:
         fold(made)
     return made
@@ -47,8 +56,16 @@ def add_layers(net: Net, custom: Custom, build: Builder | None = None) -> Transl
     build = build or Builder([*net.shapes, *net.inputs], is_test=net.phase == "TEST")
     problems = [problem for layer in net.layers if (problem := _add(layer, build, custom))]
     if problems:
-        raise UntranslatableError(problems)
+        raise UntranslatableError(_without_followers(net, problems))
     return build.made
+
+
+def _without_followers(net: Net, problems: list[Problem]) -> list[Problem]:
+    """The problems, but only the first layer of those whose bottoms' shapes are not known; it says what to give."""
+    names = [name for name in tops_fed(net) if net.shapes[name] is None]
+    advice = f"; give the shape of {names[0]} (--input_shape {names[0]}=1x3x224x224), or the files" if names else ""
+    first = next((p for p in problems if p.what == _UNKNOWN), None)
+    return [replace(p, what=p.what + advice) if p is first else p for p in problems if p is first or p.what != _UNKNOWN]
 
 
 def _add(layer: Layer, build: Builder, custom: Custom) -> Problem | None:
@@ -64,8 +81,7 @@ def _add(layer: Layer, build: Builder, custom: Custom) -> Problem | None:
     except (TypeError, AttributeError):
         if layer.checked:
             raise
-        what = "the shapes of its bottoms are not known; give the shapes of the inputs, or the files of the data layers"
-        return Problem(layer.name, layer.type, "", layer.position, what)
+        return Problem(layer.name, layer.type, "", layer.position, _UNKNOWN)
     made = build.made
     made.origins += [layer] * (len(made.ops) - len(made.origins))
     return None
