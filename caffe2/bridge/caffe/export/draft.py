@@ -47,6 +47,9 @@ FORKS = {
 }
 """Layers that BVLC's Caffe has not, and the forks that have them."""
 
+LATER = {"Clip": "2018", "Swish": "2018"}
+"""Layers that BVLC's Caffe has had since a year, after its release 1.0."""
+
 
 @dataclass
 class Weight:
@@ -111,13 +114,14 @@ class Draft:
         return above[0] if above else ""
 
     def _of_a_fork(self, kind: str) -> None:
+        if kind in LATER:
+            self.note(f"{kind} layers need a BVLC Caffe of {LATER[kind]} or later")
         if kind not in FORKS:
             return
         if self.bvlc:
             what = f"BVLC's Caffe has no {kind} layer; {FORKS[kind]} has"
             raise Refusal(what, advice="allow layers of forks, or write the net without it")
-        note = f"{kind} layers are those of {FORKS[kind]}"
-        self.notes += [note] if note not in self.notes else []
+        self.note(f"{kind} layers are those of forks of Caffe: {FORKS[kind]}")
 
     @contextmanager
     def trial(self) -> Iterator[None]:

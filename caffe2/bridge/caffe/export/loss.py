@@ -19,15 +19,39 @@ AVERAGED: dict[str, tuple[str, dict[str, Any]]] = {
 
 @exports(*AVERAGED)
 def _(s: Site, e: Draft) -> None:
-    """Caffe's losses are means: the operator and the AveragedLoss behind it are one layer."""
-    after = e.sole(s.y)
-    if after is None or after.type != "AveragedLoss":
-        raise Refusal("Caffe has the mean of these losses only", advice="put an AveragedLoss behind it, alone")
+    """The operator and the AveragedLoss behind it are one layer; without it the losses of rows are summed up."""
     if s.type == "SigmoidCrossEntropyWithLogits" and (s.args["log_D_trick"] or s.args["unjoined_lr_loss"]):
         raise Refusal("Caffe has the plain loss only", argument="log_D_trick")
-    kind, params = AVERAGED[s.type]
-    e.done.add(after.index)
-    e.layer(kind, _pair(s, e), after.y, **params)
+    after = e.sole(s.y)
+    if after is not None and after.type == "AveragedLoss":
+        kind, params = AVERAGED[s.type]
+        e.done.add(after.index)
+        e.layer(kind, _pair(s, e), after.y, **params)
+    elif s.type == "SquaredL2Distance":
+        _summed(s, e, [1.0, -1.0], {"operation": "SUMSQ", "coeff": 0.5})
+    elif s.type == "SigmoidCrossEntropyWithLogits":
+        rest = e.layer("Eltwise", s.inputs, "", eltwise_param={"operation": "PROD"})
+        terms = [e.layer("BNLL", s.x), rest]
+        each = e.layer("Eltwise", terms, "", eltwise_param={"coeff": [1.0, -1.0]})
+        e.layer("Reduction", each, s.y, reduction_param={"operation": "MEAN", "axis": len(s.out_shape)})
+    else:
+        raise Refusal("Caffe has the mean of these losses only", advice="put an AveragedLoss behind it, alone")
+
+
+@exports("L1Distance", "DotProduct")
+def _(s: Site, e: Draft) -> None:
+    if s.type == "L1Distance":
+        _summed(s, e, [1.0, -1.0], {"operation": "ASUM"})
+    else:
+        _summed(s, e, [], {})
+
+
+def _summed(s: Site, e: Draft, coeff: list[float], param: dict[str, Any]) -> None:
+    """Differences, or products, of two blobs of rows, summed up row by row."""
+    if len(s.in_shape) < 2 or s.shape(s.inputs[0]) != s.shape(s.inputs[1]):
+        raise Refusal(f"the inputs are no rows of equal shapes: {list(s.in_shape)}", advice="reshape them")
+    each = e.layer("Eltwise", s.inputs, "", eltwise_param={"coeff": coeff} if coeff else {"operation": "PROD"})
+    e.layer("Reduction", each, s.y, reduction_param={**param, "axis": 1})
 
 
 def _pair(s: Site, e: Draft) -> list[str]:

@@ -97,6 +97,12 @@ def _(s: Site, e: Draft) -> None:
     e.layer("Eltwise", [s.x, inner], s.y, eltwise_param={"operation": "PROD"})
 
 
+@exports("ThresholdedRelu")
+def _(s: Site, e: Draft) -> None:
+    above = e.layer("Threshold", s.x, "", threshold_param={"threshold": s.args["alpha"]})
+    e.layer("Eltwise", [s.x, above], s.y, eltwise_param={"operation": "PROD"})
+
+
 @exports("Dropout")
 def _(s: Site, e: Draft) -> None:
     if not s.args["is_test"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffe2.bridge.caffe.export.draft import Draft, Weight, exports
-from caffe2.bridge.caffe.export.neuron import first_channels
+from caffe2.bridge.caffe.export.neuron import first_channels, power
 from caffe2.bridge.caffe.export.shape import reshape
 from caffe2.bridge.caffe.export.site import Refusal, Site
 
@@ -67,6 +67,24 @@ def _(s: Site, e: Draft) -> None:
     weights = [e.shaped(name, (-1,)) for name in s.inputs[1:]]
     param = {"affine": True, "eps": s.args["epsilon"]}
     e.layer("InstanceNorm", s.x, s.y, weights=weights, fork={"instance_norm_param": param})
+
+
+@exports("Normalize")
+def _(s: Site, e: Draft) -> None:
+    """Rows over their norms are x (sum x^2)^(-1/2), channels over theirs SSD's Normalize layer."""
+    shape, axis = s.in_shape, s.args["axis"] % len(s.in_shape)
+    if int(np.prod(shape[axis + 1 :])) == 1:
+        squares = e.layer("Reduction", s.x, "", reduction_param={"operation": "SUMSQ", "axis": axis})
+        e.layer("Scale", [s.x, e.layer("Power", squares, "", **power(-0.5, shift=TINY))], s.y, scale_param={"axis": 0})
+        return
+    if axis != 1:
+        raise Refusal(f"norms are taken along axis {axis} of {list(shape)}", argument="axis", advice="transpose first")
+    param = {"across_spatial": False, "channel_shared": True, "eps": TINY}
+    e.layer("Normalize", s.x, s.y, weights=[Weight(np.ones((), np.float32))], fork={"norm_param": param})
+
+
+TINY = 1e-24
+"""The square of the norm below which Caffe2 divides by no less."""
 
 
 @exports("Softmax")

@@ -176,7 +176,7 @@ def observe(program: Program) -> None:
         except (EnforceNotMet, RuntimeError, ValueError, TypeError, OSError) as error:
             if site.type in registry:
                 what = f"it does not run on the inputs tried: {_cause(error)}"
-                advice = "give inputs that it takes, as arrays by name"
+                advice = "give the inputs' shapes, or inputs that it takes"
                 program.obstacles.append(Obstacle(site.index, site.type, site.op.name, _first(site), "", what, advice))
             return
         site.after = {name: _shape(program.workspace, name) for name in site.outputs}

@@ -23,14 +23,17 @@ def frame(s: Site) -> Frame:
     return body.frame(torch.empty(s.in_shape, device="meta"))
 
 
-def spread(name: str, values: Shape, default: int | None = None) -> dict[str, Any]:
-    """A field of ConvolutionParameter given once, or once for every axis; nothing where it is the default."""
+def spread(stem: str, values: Shape, default: int | None = None) -> dict[str, Any]:
+    """A field of ConvolutionParameter given once, for each of two axes by name, or for every axis in order."""
+    name = "kernel_size" if stem == "kernel" else stem
     if default is not None and all(v == default for v in values):
         return {}
+    if len(values) == 2 and values[0] != values[1] and stem != "dilation":
+        return {f"{stem}_h": values[0], f"{stem}_w": values[1]}
     return {name: list(values[:1] if len(set(values)) == 1 else values)}
 
 
-@exports("Conv", "Conv1D", "Conv2D", "Conv3D")
+@exports("Conv", "Conv1D", "Conv2D", "Conv3D", "ConvRelu")
 def _(s: Site, e: Draft) -> None:
     """Padding behind that no window reaches is of no account: it may be as large as Caffe's, who divides as C does."""
     w, (kernel, stride, dilation, head, _) = e.weight(s.inputs[1]), frame(s)
@@ -40,9 +43,11 @@ def _(s: Site, e: Draft) -> None:
         raise Refusal(unlike(frame(s), s.out_shape[2:], caffe), argument="pads", advice=SYMMETRIC)
     bias = [e.shaped(s.inputs[2], (-1,))] if len(s.inputs) > 2 else []
     group = {"group": s.args["group"]} if s.args["group"] != 1 else {}
-    param = {"num_output": w.array.shape[0], **_bias(bias), **spread("kernel_size", kernel)}
+    param = {"num_output": w.array.shape[0], **_bias(bias), **spread("kernel", kernel)}
     param |= spread("stride", stride, 1) | spread("pad", head, 0) | spread("dilation", dilation, 1) | group
     e.layer("Convolution", s.x, s.y, weights=[w, *bias], convolution_param=param)
+    if s.type == "ConvRelu":
+        e.layer("ReLU", s.y, s.y)
 
 
 def unlike(f: Frame, found: Shape, caffe: Shape) -> str:
@@ -79,7 +84,7 @@ def _(s: Site, e: Draft) -> None:
 
 def _deconvolution(s: Site, e: Draft, w: Weight, more: list[str], f: Frame, group: int) -> None:
     bias = [e.shaped(more[0], (-1,))] if more else []
-    param = {"num_output": w.array.shape[1] * group, **_bias(bias), **spread("kernel_size", tuple(f.kernel))}
+    param = {"num_output": w.array.shape[1] * group, **_bias(bias), **spread("kernel", tuple(f.kernel))}
     param |= spread("stride", tuple(f.stride), 1) | spread("pad", tuple(f.head), 0)
     param |= spread("dilation", tuple(f.dilation), 1) | ({"group": group} if group != 1 else {})
     e.layer("Deconvolution", s.x, s.y, weights=[w, *bias], convolution_param=param)
@@ -90,7 +95,7 @@ def _(s: Site, e: Draft) -> None:
     kernel, stride, dilation, head, tail = frame(s)
     if tail != head:
         raise Refusal("Caffe pads both sides alike", argument="pads", advice=SYMMETRIC)
-    param = spread("kernel_size", kernel) | spread("stride", stride, 1) | spread("pad", head, 0)
+    param = spread("kernel", kernel) | spread("stride", stride, 1) | spread("pad", head, 0)
     e.layer("Im2col", s.x, s.y, convolution_param=param | spread("dilation", dilation, 1))
 
 

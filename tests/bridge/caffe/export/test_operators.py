@@ -68,6 +68,9 @@ ROWS: list[Row] = [
     ("Tile", IMAGE, {"tiles": 3, "axis": -1}, {}, "Tile"),
     ("Transpose", IMAGE, {"axes": [0, 2, 3, 1]}, {}, "Permute"),
     ("Transpose", (2, 1, 3), {"axes": [1, 0, 2]}, {}, "Reshape"),
+    ("ThresholdedRelu", IMAGE, {"alpha": 0.3}, {}, "Threshold Eltwise"),
+    ("Normalize", MATRIX, {}, {}, "Reduction Power Scale"),
+    ("Normalize", IMAGE, {"axis": 1}, {}, "Normalize"),
     ("NCHW2NHWC", IMAGE, {}, {}, "Permute"),
     ("NHWC2NCHW", IMAGE, {}, {}, "Permute"),
     ("UpsampleBilinear", IMAGE, {"height_scale": 2.0, "width_scale": 1.5}, {}, "Interp"),
@@ -91,6 +94,7 @@ ROWS: list[Row] = [
     ("Conv", IMAGE, {"kernel": 3, "stride": 2, "pads": [1, 1, 0, 0]}, {"w": numbers(3, 4, 3, 3)}, "Convolution"),
     ("Conv", (2, 3, 7), {"kernels": [3], "pads": [1, 1]}, {"w": numbers(2, 3, 3), "b": numbers(2)}, "Convolution"),
     ("Conv", (1, 2, 4, 4, 4), {"kernels": [3, 3, 3], "pads": [1] * 6}, {"w": numbers(2, 2, 3, 3, 3)}, "Convolution"),
+    ("ConvRelu", IMAGE, {"kernel": 3}, {"w": numbers(5, 4, 3, 3), "b": numbers(5)}, "Convolution ReLU"),
     ("ConvTranspose", IMAGE, {"kernel": 4, "stride": 2, "pad": 1}, {"w": numbers(4, 3, 4, 4)}, "Deconvolution"),
     ("FC", IMAGE, {}, {"w": numbers(7, 144), "b": numbers(7)}, "InnerProduct"),
     ("FC", IMAGE, {}, {"w": numbers(7, 4, 6, 6), "b": numbers(7)}, "InnerProduct"),
@@ -214,6 +218,19 @@ def test_losses_of_rows_and_their_mean(layer: str, tmp_path: Path) -> None:
     kind, blobs, inputs = LOSSES[layer]
     predict = net((kind, blobs, "each", {}), ("AveragedLoss", "each", "loss", {}))
     assert written(predict, {}, tmp_path, inputs=inputs)[1] == [layer]
+
+
+PAIRS = {
+    "SquaredL2Distance": "Eltwise Reduction",
+    "L1Distance": "Eltwise Reduction",
+    "DotProduct": "Eltwise Reduction",
+    "SigmoidCrossEntropyWithLogits": "Eltwise BNLL Eltwise Reduction",
+}
+
+
+@pytest.mark.parametrize("kind, layers", PAIRS.items())
+def test_pairs_of_rows(kind: str, layers: str, tmp_path: Path) -> None:
+    assert written(net((kind, "a b", "y", {})), {}, tmp_path, inputs=PAIR)[1] == layers.split()
 
 
 def test_softmax_and_loss(tmp_path: Path) -> None:

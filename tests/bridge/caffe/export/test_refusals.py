@@ -60,7 +60,7 @@ REFUSED = {
         "height_scale",
     ),
     "middle axes": ("ReduceL1", "x", "y", {"axes": [1]}, "axes"),
-    "a loss of every row": ("SquaredL2Distance", "x x", "y", {}, ""),
+    "a loss of every row": ("LabelCrossEntropy", "p i", "y", {}, ""),
     "columns": ("BatchGather", "x i", "y", {}, "axis"),
     "an adjusted deconvolution": ("ConvTranspose", "x k", "y", {"kernel": 3, "stride": 2, "adj": 1}, "adj"),
 }
@@ -69,8 +69,11 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_caffe_has_not(case: str) -> None:
     kind, blobs, outputs, args, argument = REFUSED[case]
-    params = {"w": numbers(1), "i": np.array([0, 1]), "k": numbers(4, 2, 3, 3)}
-    (found,) = obstacles((kind, blobs, outputs, args), params=params)
+    params = {"w": numbers(1), "i": np.array([0, 1]), "k": numbers(4, 2, 3, 3), "p": numbers(2, 3)}
+    given = {"p": numbers(2, 3)} if "p" in blobs.split() else None
+    params.pop("p" if given else "", None)
+    shapes = None if given else IMAGE
+    (found,) = obstacles((kind, blobs, outputs, args), params=params, inputs=given, input_shapes=shapes)
     assert (found.index, found.type, found.argument) == (0, kind, argument) and found.what
 
 
