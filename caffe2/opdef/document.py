@@ -181,6 +181,7 @@ def _made(d: OpDef) -> list[str]:
     except (EnforceNotMet, LookupError, TypeError, ValueError):
         return []
     shown = {f"{name}_grad": f"d{name}" for name in ins}
+    shown |= {grad[1]: f"d{name}[{grad[0]}]" for name, grad in zip(ins, g.g_input) if isinstance(grad, tuple)}
     sides = [
         (made.type, *(" ".join(shown.get(b, b) for b in side) for side in (made.input, made.output))) for made in g.ops
     ]

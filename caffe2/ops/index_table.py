@@ -1,4 +1,11 @@
-"""Dictionaries that number keys from one on; zero is for keys that are not known."""
+"""Dictionaries that number keys from one on; zero is for keys that are not known.
+
+handle: an index, as IntIndexCreate, LongIndexCreate or StringIndexCreate makes it.
+handle_out: the index.
+items: (N): keys.
+max_elements: how many entries the index may have, that of 0 included.
+skip_first_entry: the first item stands for 0 and is left out.
+"""
 
 from __future__ import annotations
 
@@ -94,29 +101,32 @@ for _name, _kind in KINDS.items():
     op(
         f"{_name}IndexCreate: -> handle",
         gradient=NONE,
-        doc=f"An empty index for {_name.lower()} keys. max_elements: how many entries it may have, that of 0 included.",
+        doc=f"An empty index for {_name.lower()} keys.",
     )(_creator(_kind))
 
 
 @op("IndexGet: handle keys -> indices", types="keys: int32 int64 string", shape=UNKNOWN)
 def index_get(handle: IndexTable, keys: Tensor | np.ndarray) -> Tensor:
-    """The number of every key, int64 shaped as keys.
+    """The number of every key.
 
     A key that is not known gets the next number, or 0 where the index is frozen. Fails where the index is full.
+
+    keys: of any shape, of the index's type.
+    indices: int64, of the shape of keys.
     """
     return handle.look_up(keys)
 
 
 @op("IndexFreeze: handle -> handle_out", inplace="handle => handle_out", shares=True)
 def index_freeze(handle: IndexTable) -> IndexTable:
-    """Let an index take no more keys."""
+    """Lets an index take no more keys."""
     handle.frozen = True
     return handle
 
 
 @op("IndexLoad: handle items -> handle_out", inplace="handle => handle_out", types="items: int32 int64 string")
 def index_load(handle: IndexTable, items: Tensor | np.ndarray, *, skip_first_entry: int = 0) -> IndexTable:
-    """Number the items from one on. skip_first_entry: the first item stands for 0 and is left out.
+    """Numbers the items from one on.
 
     Fails where an item comes twice, or there are more than the index may hold.
     """
@@ -134,5 +144,8 @@ def index_store(handle: IndexTable) -> Tensor | np.ndarray:
 
 @op("IndexSize: handle -> items")
 def index_size(handle: IndexTable) -> Tensor:
-    """How many entries an index has, that of 0 included: an int64 scalar."""
+    """How many entries an index has, that of 0 included.
+
+    items: int64, of no dimensions.
+    """
     return torch.tensor(len(handle))

@@ -78,11 +78,16 @@ def gathered(data: Array, indices: Tensor, axis: int, match_outer: bool, wrap: b
 
 @op("Gather: DATA INDICES -> OUTPUT", types="INDICES: index", engines="DNNLOWP fp16", view=True)
 class Gather(Op):
-    """OUTPUT[..., i, ...] = DATA[..., INDICES[i], ...]: the indices' dimensions take the place of `axis`.
+    """OUTPUT[..., i, ...] = DATA[..., INDICES[i], ...]: the dimensions of INDICES take the place of `axis`.
 
-    match_outer: INDICES has DATA's dimensions before `axis` too, and each place there its own indices.
-    wrap_indices: whether -1 names the last slice; it does along axis 0 unless said otherwise.
     Where DATA has no slice along the axis, OUTPUT is DATA.
+
+    INDICES: any shape; places along the axis, counted from 0.
+    OUTPUT: the shape of DATA with that of INDICES in place of `axis`.
+    axis: the dimension of DATA that is looked up along.
+    match_outer: INDICES has the dimensions of DATA before `axis` too, and each place there indices of its own.
+    wrap_indices: whether -1 is the last slice, -2 the one before, and so on; it is along axis 0 unless said otherwise.
+    dense_gradient: the gradient of DATA is a dense tensor, not a pair of indices and rows.
     """
 
     axis: int = 0
@@ -115,7 +120,13 @@ def _(g: Gradient) -> None:
     view=True,
 )
 def batch_gather(data: Array, indices: Tensor, *, match_outer: bool = False) -> Array:
-    """OUTPUT[b, i] = DATA[b, INDICES[i]]; of INDICES[b, i] with match_outer."""
+    """OUTPUT[b, i] = DATA[b, INDICES[i]]; of INDICES[b, i] with match_outer.
+
+    DATA: (batch, M, ...).
+    INDICES: any shape I; with match_outer (batch, I ...).
+    OUTPUT: (batch, I ..., ...).
+    match_outer: every place of the first dimension has indices of its own.
+    """
     return gathered(data, indices, 1, match_outer, wrap=False)
 
 
@@ -123,7 +134,11 @@ def batch_gather(data: Array, indices: Tensor, *, match_outer: bool = False) -> 
 def batch_gather_gradient(
     data: Tensor, indices: Tensor, dy: Tensor, *, axis: int = 1, match_outer: bool = False
 ) -> Tensor:
-    """dDATA[..., INDICES[i], ...] = the sum of dOUTPUT[..., i, ...] over all i of one index; 0 where there is none."""
+    """dDATA[..., INDICES[i], ...] = the sum of dOUTPUT[..., i, ...] over all i of one index; 0 where there is none.
+
+    axis: the dimension of DATA that was looked up along.
+    match_outer: as in BatchGather, or Gather.
+    """
     demand.least_rank(data, 2, "DATA")
     axis = axis_of(axis, data.dim())
     dx = torch.zeros_like(data, memory_format=torch.contiguous_format)

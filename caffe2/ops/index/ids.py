@@ -11,9 +11,14 @@ from caffe2.ops import demand, ragged
 
 @op("IndexHash: Indices -> HashedIndices", inplace="Indices -> HashedIndices", types="Indices: index", like="Indices")
 class IndexHash(Op):
-    """h mod modulo of each element, where h = seed 0xDEADBEEF at first and then, byte by byte, h = 65537 h + byte.
+    """h mod modulo for each element, h being a hash of its bytes.
 
-    The bytes are signed, from the lowest; the arithmetic wraps in the element type, and the remainder is positive.
+    h = seed * 0xDEADBEEF at first and then, byte by byte from the lowest, h = 65537 h + byte, the bytes signed; the
+    arithmetic wraps in the element type, and the remainder is not negative.
+
+    Indices: int32 or int64, of any shape.
+    HashedIndices: of the shape of Indices.
+    seed, modulo: the numbers of the formula.
     """
 
     seed: int = 0
@@ -36,7 +41,12 @@ class IndexHash(Op):
 
 @op("KeySplit: keys -> +ids", types="keys: int64", shape=UNKNOWN)
 class KeySplit(Op):
-    """For each key k from 0 to categorical_limit - 1 the places, int32 and ascending, of the elements that are k."""
+    """For each key k from 0 to categorical_limit - 1 the places, ascending, of the elements that are k.
+
+    keys: a vector.
+    ids: categorical_limit vectors, int32.
+    categorical_limit: how many keys there are.
+    """
 
     outputs: OutputCount
     categorical_limit: int = 0
@@ -58,7 +68,13 @@ class KeySplit(Op):
     shape=UNKNOWN,
 )
 def merge_id_lists(*inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """For each sample the distinct ids of all its lists, ascending; pairs of lengths, int32, and values give lists."""
+    """For each sample the distinct ids of all its lists, ascending.
+
+    lengths: for each list, (S), int32: how many ids each sample has.
+    values: for each list, the ids, one sample after another.
+    merged_lengths: (S), int32.
+    merged_values: (sum of merged_lengths).
+    """
     lists, batch = inputs[::2], inputs[0].numel()
     for lengths, values in zip(lists, inputs[1::2]):
         demand.rank(values, 1, "values")
@@ -79,9 +95,13 @@ def merge_id_lists(*inputs: Tensor) -> tuple[Tensor, Tensor]:
 
 @op("DenseVectorToIdList: values -> out_lengths out_values", gradient=NONE, types="values: float", shape=UNKNOWN)
 def dense_vector_to_id_list(values: Tensor) -> tuple[Tensor, Tensor]:
-    """For each row of a matrix how many elements are not 0 when rounded, and their columns, both int32.
+    """For each row of a matrix how many elements are not 0 when rounded, and their columns.
 
-    An element x counts unless x + 0.5 is 0 when cut off, as the original rounds: from 0.5 up and from -1.5 down.
+    An element x counts unless x + 0.5 is 0 when truncated, as the original rounds: from 0.5 up and from -1.5 down.
+
+    values: (batch, columns).
+    out_lengths: (batch), int32: how many.
+    out_values: (sum of out_lengths), int32: their columns.
     """
     demand.rank(values, 2, "values")
     rows, columns = (values + 0.5).trunc().nonzero(as_tuple=True)

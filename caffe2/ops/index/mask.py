@@ -20,7 +20,12 @@ from caffe2.ops.index.gather import Array, axis_of, pick
     shape=UNKNOWN,
 )
 def boolean_mask(data: Array, mask: Tensor) -> tuple[Array, Tensor]:
-    """The rows of data where a vector is true, and their numbers, int64."""
+    """The rows of data where the mask is true, and their numbers.
+
+    mask: (M), bool.
+    masked_data: (K, ...).
+    masked_indices: (K), int64.
+    """
     demand.rank(mask, 1, "mask")
     demand.same_rows(data, mask, "data and mask")
     rows = mask.nonzero().squeeze(1)
@@ -39,7 +44,11 @@ def boolean_mask_gradient(mask: Tensor, dy: Tensor) -> Tensor:
 
 @op("BooleanMaskLengths: lengths mask -> masked_lengths", gradient=NONE, types="lengths: index, mask: bool")
 def boolean_mask_lengths(lengths: Tensor, mask: Tensor) -> Tensor:
-    """How often mask is true within each segment that lengths cut it into, in lengths' type."""
+    """How often mask is true within each segment.
+
+    mask: (N), bool; lengths add up to N.
+    masked_lengths: (S), of the type of lengths.
+    """
     demand.rank(mask, 1, "mask")
     demand.lengths(lengths, mask.numel(), "lengths")
     return torch.zeros_like(lengths).index_add_(0, ragged.segments(lengths, mask.numel()), mask.to(lengths.dtype))
@@ -47,9 +56,11 @@ def boolean_mask_lengths(lengths: Tensor, mask: Tensor) -> Tensor:
 
 @op("BooleanUnmask: +(mask data) -> unmasked_data", gradient=NONE)
 def boolean_unmask(*inputs: Array) -> Array:
-    """The vector whose elements where a mask is true, and none before it, are those of its data, in order.
+    """The vector whose elements where a mask is true, and no mask before it, are those of its data, in order.
 
-    Masks are vectors of one length, somewhere true together; every data holds as many elements as its mask takes.
+    mask: vectors of bool of one length; at every place one of them is true.
+    data: for each mask a vector of as many elements as are taken from it.
+    unmasked_data: a vector of the length of the masks.
     """
     values, free = inputs[1::2], torch.ones_like(inputs[0])
     source, shift = torch.zeros(free.shape, dtype=torch.int64, device=free.device), 0
@@ -81,6 +92,7 @@ def remove_data_blocks(data: Array, indices: Tensor) -> Array:
     """Data without the rows that indices name, each of them once or more.
 
     indices: int32 or int64; no indices may be of any type, as NumPy's empty arrays are.
+    shrunk_data: (K, ...).
     """
     demand.least_rank(data, 1, "data")
     demand.rank(indices, 1, "indices")
@@ -107,12 +119,22 @@ MODES = {
 
 @op("SequenceMask: input sequence_lengths? -> masked_tensor", types="input: float, sequence_lengths: int32")
 class SequenceMask(Op):
-    """Input with fill_val, or 0 if `grad`, where its mode says so, for attention over sequences.
+    """The input with fill_val where its mode masks it, for attention over sequences.
 
-    Input counts as a matrix: dimensions before `axis` make the rows i, the others the columns j. With `batch` it
-    counts as a batch of them, over the dimensions up to `batch`; with repeat_from_axis the dimensions from there on
-    are masked alike. Masked are, by mode: sequence j >= sequence_lengths[i]; window |j - sequence_lengths[i]| > radius;
-    upper j > i; lower j < i; upperdiag j >= i; lowerdiag j <= i.
+    The input counts as a matrix: dimensions before `axis` make the rows i, the others the columns j. Masked are, by
+    mode: sequence: j >= sequence_lengths[i]; window: |j - sequence_lengths[i]| > radius; upper: j > i; lower: j < i;
+    upperdiag: j >= i; lowerdiag: j <= i.
+
+    input: of any shape.
+    sequence_lengths: (rows), int32: with the modes sequence and window.
+    masked_tensor: of the shape of the input.
+    mode: sequence, window, upper, lower, upperdiag or lowerdiag.
+    axis: where the columns begin.
+    radius: of the window.
+    batch: the dimensions up to this one are a batch of such matrices.
+    repeat_from_axis: the dimensions from there on are masked alike.
+    grad: masked elements are 0: the gradient.
+    fill_val: what masked elements become.
     """
 
     mode: str

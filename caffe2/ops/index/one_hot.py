@@ -26,7 +26,12 @@ def _count(size: Tensor) -> int:
     host="index_size_tensor",
 )
 def one_hot(indices: Tensor, index_size_tensor: Tensor) -> Tensor:
-    """one_hots[i, j] = 1 where indices[i] = j, else 0: float32 [n, index_size]; index_size is one number."""
+    """one_hots[i, j] = 1 where indices[i] = j, else 0.
+
+    indices: (n), int64.
+    index_size_tensor: one number, index_size.
+    one_hots: (n, index_size), float32.
+    """
     demand.rank(indices, 1, "indices")
     size = _count(index_size_tensor)
     demand.in_range(indices, size, "indices")
@@ -44,7 +49,12 @@ def one_hot(indices: Tensor, index_size_tensor: Tensor) -> Tensor:
     host="index_size_tensor",
 )
 def segment_one_hot(lengths: Tensor, indices: Tensor, index_size_tensor: Tensor) -> Tensor:
-    """one_hots[s, j] = 1 where segment s of the indices, cut by lengths, holds j, else 0: float32 [n, index_size]."""
+    """one_hots[s, j] = 1 where segment s of the indices holds j, else 0.
+
+    indices: (N), int64; lengths add up to N.
+    index_size_tensor: one number, index_size.
+    one_hots: (S, index_size), float32.
+    """
     demand.rank(indices, 1, "indices")
     demand.lengths(lengths, indices.numel(), "lengths")
     size = _count(index_size_tensor)
@@ -76,9 +86,12 @@ def _columns(data: Tensor, lengths: Tensor, entries: Tensor, name: str) -> tuple
     shape=lambda data, lengths, values: data.new_empty(data.shape[0], values.shape[0]),
 )
 def batch_one_hot(data: Tensor, lengths: Tensor, values: Tensor) -> Tensor:
-    """output[b, k] = 1 where the column of data that value k belongs to holds it, else 0, in data's type.
+    """output[b, k] = 1 where the column of data that value k belongs to holds that value, else 0, in data's type.
 
-    data: [batch, columns ...]; lengths: how many of the values belong to each column.
+    data: (batch, columns).
+    lengths: (columns): how many of the values belong to each column.
+    values: (sum of lengths): the values of all columns, one after another.
+    output: (batch, sum of lengths).
     """
     table, columns = _columns(data, lengths, values, "values")
     return (table.index_select(1, columns) == values.reshape(-1)).to(data.dtype)
@@ -90,7 +103,11 @@ def batch_bucket_one_hot(data: Tensor, lengths: Tensor, boundaries: Tensor) -> T
 
     Column j has lengths[j] >= 1 ascending boundaries b and the buckets (-inf, b1], (b1, b2], ..., (bn, inf); of the
     buckets between boundaries that are all equal to the element it is in the middle one.
-    output: [batch, sum(lengths) + columns].
+
+    data: (batch, columns).
+    lengths: (columns): how many boundaries each column has.
+    boundaries: (sum of lengths): the boundaries of all columns, one after another.
+    output: (batch, sum of lengths + columns).
     """
     table, columns = _columns(data, lengths, boundaries, "boundaries")
     if demand.readable(lengths) and lengths.numel() and int(lengths.min()) < 1:

@@ -40,10 +40,12 @@ class _Partition(Op):
 
 @op("Partition: +inputs -> +partitions", gradient=NONE, shape=UNKNOWN)
 class Partition(_Partition):
-    """The rows of all inputs dealt out into parts: row k goes to part keys[k] mod parts, keys being the first input.
+    """The rows of all inputs dealt out into parts: row k goes to part keys[k] mod parts.
 
-    There are as many outputs a part as there are inputs, part after part. pack_first_input: the keys of the parts are
-    keys div parts. The keys, int32 or int64, may have several dimensions, which are those of a row's number.
+    inputs: the keys, int32 or int64, of one dimension or several, which together number the rows; then tensors that
+        begin with the dimensions of the keys.
+    partitions: as many for each part as there are inputs, part after part.
+    pack_first_input: the keys of the parts are keys div parts.
     """
 
     def __call__(self, *inputs: Array) -> tuple[Array, ...]:
@@ -56,7 +58,11 @@ class Partition(_Partition):
 class LengthsPartition(_Partition):
     """Partition of segments: each part's first output tells how many rows of every segment went to it.
 
-    lengths: int32, cuts the keys, a vector, and the rows of the other inputs into segments.
+    lengths: int32: cuts the keys, and the rows of the other inputs, into segments.
+    keys: a vector.
+    others: tensors of as many rows as there are keys.
+    partitions: part after part, lengths and then the rows of keys and others.
+    pack_first_input: the keys of the parts are keys div parts.
     """
 
     def __call__(self, lengths: Tensor, keys: Tensor, *others: Array) -> tuple[Array, ...]:
@@ -71,7 +77,12 @@ class LengthsPartition(_Partition):
 
 @op("GatherByKey: keys +sharded_values -> values", types="keys: index")
 def gather_by_key(keys: Tensor, *shards: Array) -> Array:
-    """The rows that Partition dealt out, in the order of the keys: the next of shard keys[k] mod shards for each k."""
+    """The rows that Partition dealt out, put back in the order of the keys.
+
+    keys: int32 or int64; for each k the next row of shard keys[k] mod shards is taken.
+    sharded_values: a tensor of rows for each shard.
+    values: the shape of keys, then that of a row.
+    """
     demand.rank(keys, 1, "keys")
     first = shards[0]
     for number, x in enumerate(shards):

@@ -22,8 +22,11 @@ def sinusoid_position_encoding(
 ) -> Tensor:
     """output[m, k, i] = amplitude * sin(p / alpha^(i / embedding_size)), for odd i the cosine; p is the position.
 
-    positions: [M, K], the same in every column, of which the first is read; output: [M, K, embedding_size].
-    Vaswani et al., 2017.
+    Vaswani et al., Attention Is All You Need, 2017.
+
+    positions: (M, K), the same in every column, of which the first is read.
+    output: (M, K, embedding_size), float32.
+    embedding_size, alpha, amplitude: the numbers of the formula.
     """
     demand.rank(positions, 2, "positions")
     if embedding_size < 1 or alpha <= 0:

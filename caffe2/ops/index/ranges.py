@@ -25,9 +25,12 @@ def _split(data: Array, ranges: Tensor) -> tuple[Tensor, Tensor]:
 
 @op("GatherRanges: DATA RANGES -> OUTPUT LENGTHS", types="RANGES: index", shape=UNKNOWN)
 def gather_ranges(data: Array, ranges: Tensor) -> tuple[Array, Tensor]:
-    """The elements of DATA within ranges, one range after another, and how many they are for each of the batch, int32.
+    """The elements of DATA within ranges, one range after another, and how many they are.
 
-    RANGES: [batch, count, 2], a start and a length each.
+    DATA: a vector.
+    RANGES: (batch, count, 2), int32: a start and a length each.
+    OUTPUT: (sum of the lengths).
+    LENGTHS: (batch), int32: how many elements each of the batch gets.
     """
     first, lengths = _split(data, ranges)
     if not ranges.shape[1]:
@@ -43,11 +46,19 @@ def gather_ranges(data: Array, ranges: Tensor) -> tuple[Array, Tensor]:
     types="RANGES: index, KEY: int64",
 )
 class GatherRangesToDense(Op):
-    """Each column of ranges as a matrix: its rows are the ranges, those of another length than `lengths` says 0.
+    """Each column of ranges as a matrix, whose rows are the ranges; those of another length than it should have are 0.
 
-    RANGES: [batch, outputs, 2], a start and a length each. KEY: as many as DATA; the elements of a range are ordered
-    by theirs. The operator fails where, over all its runs and at least min_observation rows, more than
-    max_mismatched_ratio of a column's ranges have another length that is not 0, or more than max_empty_ratio are empty.
+    The operator fails where, over all its runs and at least min_observation rows, more than max_mismatched_ratio of a
+    column's ranges have another length that is not 0, or more than max_empty_ratio are empty.
+
+    DATA: a vector.
+    RANGES: (batch, outputs, 2), int32: a start and a length each.
+    KEY: as many as DATA has elements; the elements of a range are ordered by theirs.
+    OUTPUT: (batch, lengths[k]) for the k-th column.
+    lengths: how many columns each output has.
+    min_observation: after how many rows ratios are looked at.
+    max_mismatched_ratio: the largest ratio of ranges of a wrong length.
+    max_empty_ratio: the largest ratio of empty ranges.
     """
 
     outputs: OutputCount

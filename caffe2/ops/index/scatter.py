@@ -20,8 +20,12 @@ ACCUMULATE = Kernel("rows", "accumulate", "ppqpqqf")
 def scatter(data: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 1) -> Tensor:
     """DATA, but OUTPUT[..., INDICES[..., i, ...], ...] = UPDATES[..., i, ...] along `axis`.
 
-    INDICES and UPDATES have one shape; it fits in DATA's in every other dimension. Of several updates of one
-    element the last is kept.
+    Of several updates of one element the last is kept.
+
+    DATA: of any shape.
+    INDICES, UPDATES: of one shape, which fits in that of DATA in every other dimension than `axis`.
+    OUTPUT: of the shape of DATA.
+    axis: the dimension.
     """
     axis = axis_of(axis, data.dim())
     demand.same_shape(indices, updates, "INDICES and UPDATES")
@@ -36,7 +40,11 @@ def scatter(data: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 1) ->
     mutates=True,
 )
 def scatter_assign(data: Tensor, indices: Tensor, slices: Tensor) -> Tensor:
-    """DATA[INDICES[i]] = SLICES[i], in place; which of several slices of one index is kept is not defined."""
+    """DATA[INDICES[i]] = SLICES[i], in place; which of several slices of one index is kept is not defined.
+
+    INDICES: (N): rows of DATA.
+    SLICES: (N, ...).
+    """
     rows = _rows(data, indices, slices, "SLICES")
     if ASSIGN.serves(data, indices, rows):
         size = prod(data.shape[1:]) * data.itemsize
@@ -55,7 +63,12 @@ def scatter_assign(data: Tensor, indices: Tensor, slices: Tensor) -> Tensor:
 def scatter_weighted_sum(x0: Tensor, w0: Tensor, indices: Tensor, *others: Tensor) -> Tensor:
     """X_0[INDICES[i]] = Weight_0 X_0[INDICES[i]] + the sum of Weight X[i] over the pairs (X, Weight), in place.
 
-    Every weight is one number. An index that comes again applies Weight_0 again, and adds.
+    An index that comes again applies Weight_0 again, and adds.
+
+    X_0: (M, ...).
+    INDICES: (N): rows of X_0.
+    X: tensors (N, ...).
+    Weight_0, Weight: one number each.
     """
     demand.one_number(w0, "Weight_0")
     flat = indices.reshape(-1)
@@ -106,7 +119,12 @@ def _rows(data: Tensor, indices: Tensor, slices: Tensor, name: str) -> Tensor:
     mutates=True,
 )
 def copy_rows_to_tensor(table: Tensor, indices: Tensor, row: Tensor) -> Tensor:
-    """output_tensor[indices[i]] = row for every i, in place; table is a matrix, row one of its rows."""
+    """output_tensor[indices[i]] = row for every i, in place.
+
+    input_tensor: (M, D).
+    indices: (N): rows of input_tensor.
+    row: (D).
+    """
     demand.rank(table, 2, "input_tensor")
     demand.rank(indices, 1, "indices")
     if row.shape != table.shape[1:]:

@@ -21,7 +21,11 @@ def sparse_to_dense(
 ) -> Tensor:
     """output[indices[i]] = the sum of values[i] over all i of one index, 0 where there is none.
 
-    Its first dimension is output_first_dim where given, else that of data_to_infer_dim, else 1 + the largest index.
+    indices: (N).
+    values: (N, ...).
+    data_to_infer_dim: a tensor whose first dimension output takes.
+    output: (M, ...), M being output_first_dim where given, else that of data_to_infer_dim, else 1 + the largest index.
+    output_first_dim: M.
     """
     demand.rank(indices, 1, "indices")
     demand.same_rows(indices, values, "indices and values")
@@ -75,10 +79,16 @@ class _Mask(Op):
 class SparseToDenseMask(_Mask):
     """Rows of features: output[r, c] = the value of the last index of row r that is mask[c], else default_value.
 
-    indices: ids of features, cut into rows by lengths; without lengths there is one row, and no dimension for it.
-    values: [indices, features' shape ...]; presence_mask: bool, whether a value was there.
-    max_skipped_indices: after so many rows, over all runs, with negative ids among theirs the operator fails;
-        never if negative.
+    indices: (N): ids of features, cut into rows by lengths.
+    values: (N, ...): the value of each.
+    default_value: (...): the value of a feature that is not there.
+    lengths: (R), int32; without it there is one row, and no dimension for it.
+    output: (R, columns, ...).
+    presence_mask: (R, columns), bool: whether a value was there.
+    mask: the ids of the features that get a column.
+    return_presence_mask: whether there is an output presence_mask.
+    max_skipped_indices: after so many rows, over all runs, with negative ids among theirs the operator fails; never if
+        negative.
     """
 
     outputs: OutputCount
@@ -119,7 +129,10 @@ class SparseToDenseMask(_Mask):
     types="indices: index, lengths: int32",
 )
 class SparseToDenseMaskGradient(_Mask):
-    """dvalues = doutput at the cell that a value was put in, 0 where another value or none of the columns took it."""
+    """dvalues = doutput at the cell that a value was put in, 0 where another value or none of the columns took it.
+
+    mask: the ids of the features that have a column.
+    """
 
     def __call__(self, indices: Tensor, doutput: Tensor, lengths: Tensor | None = None) -> Tensor:
         outer = 1 if lengths is None else 2
@@ -156,9 +169,15 @@ def batch_sparse_to_dense(
     dense_last_dim: int = -1,
     default_value: float = 0.0,
 ) -> Tensor:
-    """dense[b, indices[k]] = values[k] for the k of row b, cut by lengths; default_value elsewhere.
+    """dense[b, indices[k]] = values[k] for the k of row b; default_value elsewhere.
 
-    dense_last_dim: the columns, where no matrix output_shape_inference tells them.
+    lengths: (batch): how many indices each row has; they add up to N.
+    indices: (N): columns of dense.
+    values: (N).
+    output_shape_inference: (batch, columns): tells the number of columns.
+    dense: (batch, columns).
+    dense_last_dim: the number of columns, where no output_shape_inference tells it.
+    default_value: what stands where no value is.
     """
     columns = dense_last_dim
     if output_shape_inference is not None:
@@ -181,7 +200,13 @@ def batch_sparse_to_dense(
     types="lengths indices: int64, dense: float",
 )
 def batch_dense_to_sparse(lengths: Tensor, indices: Tensor, dense: Tensor) -> Tensor:
-    """values[k] = dense[b, indices[k]] for the k of row b, cut by lengths."""
+    """values[k] = dense[b, indices[k]] for the k of row b.
+
+    lengths: (batch): how many indices each row has; they add up to N.
+    indices: (N): columns of dense.
+    dense: (batch, columns).
+    values: (N).
+    """
     demand.rank(dense, 2, "dense")
     demand.same_rows(lengths, dense, "lengths and dense")
     return dense.reshape(-1)[_places(lengths, indices, dense.shape[1])]

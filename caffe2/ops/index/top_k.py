@@ -42,10 +42,16 @@ def largest(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     host="k",
 )
 class TopK(Op):
-    """The k largest elements of X along `axis`, the last one unless given, descending; of equals the first come first.
+    """The k largest elements of X along `axis`, descending; of equal ones the first come first.
 
-    k: an argument or a blob of one number. Indices: their places along the axis, int64. Flattened_indices: their
-    places among all elements of X, a vector. Where k exceeds the dimension, values 0 and indices -1 follow.
+    Where k exceeds the dimension, values 0 and indices -1 follow.
+
+    X: of any shape.
+    k: how many: an argument or a blob of one number.
+    Values: the shape of X with k along `axis`.
+    Indices: of the same shape, int64: their places along the axis.
+    Flattened_indices: as a vector: their places among all elements of X.
+    axis: the dimension, the last one unless given.
     """
 
     outputs: OutputCount
@@ -106,7 +112,12 @@ def top_k_gradient(dvalues: Tensor, indices: Tensor, x: Tensor, *, axis: int = -
 def flexible_top_k(x: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     """The K[r] largest elements of each row r of X, descending, one row after another, and their places in the row.
 
-    X: [..., n]; K: as many numbers from 1 to n as there are rows; of equals the first come first.
+    Of equal elements the first come first.
+
+    X: (..., n).
+    K: a number from 1 to n for each row.
+    Flat_values: (sum of K).
+    Flat_indices: (sum of K): places in their rows.
     """
     rows, counts = _rows_and_counts(x, k)
     if counts.numel() and not 0 < int(counts.min()) <= int(counts.max()) <= rows.shape[1]:
@@ -147,9 +158,14 @@ def _rows_and_counts(x: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     types="DATA: float, LENGTHS: int32",
 )
 class LengthsTopK(Op):
-    """The k largest elements of each segment of DATA, descending, and their places in it, int32: both [segments, k].
+    """The k largest elements of each segment, descending, and their places in it.
 
-    Of equals the first come first; where a segment is shorter than k, values 0 and indices -1 follow.
+    Of equal elements the first come first; where a segment is shorter than k, values 0 and indices -1 follow.
+
+    DATA: a vector.
+    TopKValue: (S, k).
+    TopKIndices: (S, k), int32.
+    k: how many, positive.
     """
 
     k: int = -1
@@ -188,7 +204,10 @@ class LengthsTopK(Op):
     shape=UNKNOWN,
 )
 class LengthsTopKGradient(LengthsTopK):
-    """dDATA = dTopKValue at the places that LengthsTopK took, 0 elsewhere."""
+    """dDATA = dTopKValue at the places that LengthsTopK took, 0 elsewhere.
+
+    k: as in LengthsTopK.
+    """
 
     def __call__(self, lengths: Tensor, indices: Tensor, dvalues: Tensor) -> Tensor:
         demand.lengths(lengths, None, "LENGTHS")
@@ -228,9 +247,13 @@ for _name, _word, _body in (
     op(
         f"{_name}: X -> Indices",
         types="X: int32 int64 float double",
-        doc=f"""The place, int64, of the {_word} element of X along `axis`, the last one unless given.
+        doc=f"""The place of the {_word} element of X along `axis`.
 
-        Of equals the first is taken; a NaN is taken in first place alone, where nothing beats it.
+        Of equal elements the first is taken; a NaN is taken in first place alone, where nothing beats it.
+
+        X: of any shape.
+        Indices: int64, the shape of X with 1 along `axis`, or without it.
+        axis: the dimension, the last one unless given.
         keepdims: whether the axis stays, as a dimension of 1.
         """,
     )(_body)

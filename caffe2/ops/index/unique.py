@@ -18,7 +18,12 @@ def _shapes(indices: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
 
 @op("Unique: indices -> unique_indices remapping?", types="indices: index", shape=_shapes)
 class Unique(Op):
-    """The distinct elements of a vector, ascending, and for each of its elements the place of its like, int32."""
+    """The distinct elements of a vector, ascending.
+
+    indices: (N), int32 or int64.
+    unique_indices: (K).
+    remapping: (N), int32: for each element the place of its like in unique_indices.
+    """
 
     outputs: OutputCount
 
@@ -32,7 +37,13 @@ class Unique(Op):
 
 @op("Find: index query -> query_indices", types="index=query: index", like="query")
 def find(index: Tensor, query: Tensor, *, missing_value: int = -1) -> Tensor:
-    """The place in index of the last element that equals each element of query; missing_value where none does."""
+    """The place in index of the last element that equals each element of query.
+
+    index: a vector.
+    query: of any shape.
+    query_indices: of the shape of query.
+    missing_value: what stands where no element is equal.
+    """
     held, order = index.reshape(-1).sort(stable=True)
     if not held.numel():
         return torch.full_like(query, missing_value)
@@ -46,7 +57,11 @@ def find(index: Tensor, query: Tensor, *, missing_value: int = -1) -> Tensor:
     shape=UNKNOWN,
 )
 def find_duplicate_elements(data: Tensor | np.ndarray) -> Tensor:
-    """The places, int64 and ascending, of the elements of a vector that came before in it."""
+    """The places, ascending, of the elements of a vector that came before in it.
+
+    data: a vector of numbers or strings.
+    indices: (K), int64.
+    """
     demand.rank(data, 1, "data")
     if isinstance(data, np.ndarray):
         again = np.ones(len(data), bool)

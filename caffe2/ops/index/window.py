@@ -17,9 +17,12 @@ from caffe2.ops import demand
     types="input: float, seq_lengths: int32",
 )
 class VariableLengthSequencePadding(Op):
-    """Input [time, batch, features] with 0 at the times t >= seq_lengths[b] of each sequence b.
+    """The input with 0 at the times t >= seq_lengths[b] of each sequence b.
 
     As in the original this is done in place alone: another output stays empty.
+
+    input: (time, batch, features).
+    seq_lengths: (batch), int32.
     """
 
     def bind(self, site: Site) -> None:
@@ -38,5 +41,9 @@ class VariableLengthSequencePadding(Op):
 
 @op("DataCouple: *blobs -> *coupled", inplace="blobs => coupled", arity=lambda i, o: o <= i)
 def data_couple(*blobs: Any) -> tuple[Any, ...]:
-    """The first blobs as they are: it makes whoever writes one of them wait for all."""
+    """The first blobs as they are: who writes one of them has to wait for all.
+
+    blobs: any blobs.
+    coupled: as many as there are outputs.
+    """
     return blobs

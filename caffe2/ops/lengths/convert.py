@@ -11,7 +11,11 @@ from caffe2.ops import demand, ragged
 
 @op("LengthsToOffsets: lengths -> offsets", types="lengths: int32")
 def lengths_to_offsets(lengths: Tensor, *, include_last_offset: bool = False) -> Tensor:
-    """The sum of the lengths before each, int32; include_last_offset: and that of all."""
+    """The sum of the lengths before each.
+
+    offsets: (S), int32; (S + 1) with include_last_offset.
+    include_last_offset: the sum of all lengths comes last.
+    """
     demand.lengths(lengths, None, "lengths")
     ends = lengths.cumsum(0, dtype=torch.int32)
     return torch.cat([ends.new_zeros(1), ends]) if include_last_offset else ends - lengths
@@ -19,21 +23,31 @@ def lengths_to_offsets(lengths: Tensor, *, include_last_offset: bool = False) ->
 
 @op("LengthsToRanges: lengths -> ranges", types="lengths: int32")
 def lengths_to_ranges(lengths: Tensor) -> Tensor:
-    """[segments, 2]: where each segment starts and its length, int32."""
+    """Where each segment starts, and its length.
+
+    ranges: (S, 2), int32.
+    """
     demand.lengths(lengths, None, "lengths")
     return torch.stack([lengths.cumsum(0, dtype=torch.int32).sub_(lengths), lengths], 1)
 
 
 @op("LengthsToSegmentIds: lengths -> segment_ids", types="lengths: int32", shape=UNKNOWN)
 def lengths_to_segment_ids(lengths: Tensor) -> Tensor:
-    """The number of each row's segment, int32: k as often as lengths[k] says, for every k in turn."""
+    """The number of each row's segment: k as often as lengths[k] says, for every k in turn.
+
+    segment_ids: (N), int32.
+    """
     demand.lengths(lengths, None, "lengths")
     return torch.repeat_interleave(lengths).int()
 
 
 @op("LengthsToWeights: lengths -> weights", types="lengths: index", shape=UNKNOWN)
 def lengths_to_weights(lengths: Tensor, *, power: float = 0.5) -> Tensor:
-    """1 / length^power for each row of a segment of that length, float32."""
+    """1 / length^power for each row of a segment of that length.
+
+    weights: (N), float32.
+    power: the exponent.
+    """
     demand.lengths(lengths, None, "lengths")
     return torch.repeat_interleave(lengths.float() ** -power, lengths)
 
@@ -53,9 +67,11 @@ def _counted(ids: Tensor, data: Tensor | None) -> Tensor:
 
 @op("SegmentIdsToLengths: segment_ids data? -> lengths", types="segment_ids: index", shape=UNKNOWN)
 def segment_ids_to_lengths(ids: Tensor, data: Tensor | None = None) -> Tensor:
-    """How often each segment number comes in ascending ids, int32.
+    """How often each segment number comes.
 
-    There are 1 + the largest, or as many as data has rows. The ids are a vector, or a matrix of one row or column.
+    segment_ids: ascending: a vector, or a matrix of one row or column.
+    data: a tensor with a row for each segment, which tells S.
+    lengths: (S), int32: S is 1 + the largest id unless data tells it.
     """
     if ids.dim() != 1 and (ids.dim() != 2 or 1 not in ids.shape):
         raise EnforceNotMet(f"segment_ids is a vector, not {tuple(ids.shape)}")
@@ -64,10 +80,13 @@ def segment_ids_to_lengths(ids: Tensor, data: Tensor | None = None) -> Tensor:
 
 @op("SegmentIdsToRanges: segment_ids data? -> ranges", types="segment_ids: index", shape=UNKNOWN)
 def segment_ids_to_ranges(ids: Tensor, data: Tensor | None = None) -> Tensor:
-    """[segments, 2]: where each segment of ascending ids starts and its length, int32, as the original tells it.
+    """Where each segment starts, and its length, as the original tells it.
 
-    Segments up to the first id start at 0, and those after the last at 0 too. There are 1 + the largest id, or as many
-    as data has rows.
+    Segments up to the first id start at 0, and those after the last at 0 too.
+
+    segment_ids: ascending: a vector, or a matrix of one row or column.
+    data: a tensor with a row for each segment, which tells S.
+    ranges: (S, 2), int32: S is 1 + the largest id unless data tells it.
     """
     demand.rank(ids, 1, "segment_ids")
     lengths = _counted(ids, data)
@@ -79,7 +98,11 @@ def segment_ids_to_ranges(ids: Tensor, data: Tensor | None = None) -> Tensor:
 
 @op("LengthsSplit: LENGTHS n_split? -> Y", types="LENGTHS n_split: int32", host="n_split")
 class LengthsSplit(Op):
-    """Every length split in n_split parts, as equal as can be, the larger first; n_split: an argument or a blob."""
+    """Every length split in n_split parts, as equal as can be, the larger first.
+
+    n_split: an argument or a blob of one number.
+    Y: (S * n_split), int32.
+    """
 
     n_split: int = 0
 

@@ -44,10 +44,14 @@ def taken_out(packed: Array, lengths: Tensor, total: int, time_first: bool = Fal
 def pack_segments(
     lengths: Tensor, data: Array, *, max_length: int = -1, pad_minf: bool = False, return_presence_mask: bool = False
 ) -> tuple[Array, Tensor | None]:
-    """[segments, longest, a row's shape ...]: the rows of each segment, and 0 after its last.
+    """The rows of each segment, and 0 behind its last.
 
-    max_length: the dimension instead of the longest segment; longer ones are cut. pad_minf: float tensors are padded
-    with minus infinity. presence_mask, with return_presence_mask: bool [segments, longest], where there are rows.
+    tensor: (N, ...).
+    packed_tensor: (S, longest, ...), longest the largest of lengths.
+    presence_mask: (S, longest), bool: where there are rows.
+    max_length: that dimension instead of the longest segment; longer ones are cut. -1: not given.
+    pad_minf: float tensors are padded with minus infinity.
+    return_presence_mask: whether there is an output presence_mask.
     """
     demand.least_rank(data, 1, "tensor")
     demand.lengths(lengths, data.shape[0], "lengths")
@@ -66,6 +70,8 @@ def pack_segments(
 def unpack_segments(lengths: Tensor, packed: Array, *, max_length: int = -1) -> Array:
     """The first lengths[k] rows of each tensor[k], one segment after another.
 
+    tensor: (S, longest, ...).
+    packed_tensor: (N, ...).
     max_length: where given, that of the dimension; no more rows are taken of a longer segment.
     """
     demand.least_rank(packed, 2, "tensor")
@@ -91,7 +97,11 @@ def _demand_width(lengths: Tensor, width: int) -> None:
     shape=UNKNOWN,
 )
 def pack_rnn_sequence(values: Tensor, lengths: Tensor) -> Tensor:
-    """[longest, segments, features ...]: the rows of each segment along the first dimension, and 0 after its last."""
+    """The rows of each segment along the first dimension, and 0 behind its last.
+
+    values: (N, ...).
+    output: (longest, S, ...), longest the largest of lengths.
+    """
     demand.least_rank(values, 2, "values")
     demand.lengths(lengths, None, "lengths")
     if demand.readable(lengths) and int(lengths.sum()) > values.shape[0]:
@@ -107,7 +117,11 @@ def pack_rnn_sequence(values: Tensor, lengths: Tensor) -> Tensor:
     shape=UNKNOWN,
 )
 def unpack_rnn_sequence(values: Tensor, lengths: Tensor) -> Tensor:
-    """The first lengths[k] rows of each values[:, k], one segment after another."""
+    """The first lengths[k] rows of each values[:, k], one segment after another.
+
+    values: (longest, S, ...).
+    output: (N, ...).
+    """
     demand.least_rank(values, 3, "values")
     demand.lengths(lengths, None, "lengths")
     if lengths.numel() != values.shape[1]:
@@ -122,7 +136,12 @@ def unpack_rnn_sequence(values: Tensor, lengths: Tensor) -> Tensor:
     types="data: float double int32 int64 bool, lengths: index",
 )
 def reverse_packed_segs(data: Tensor, lengths: Tensor) -> Tensor:
-    """Data [time, batch, features] with the first lengths[b] rows of every data[:, b] in reverse order."""
+    """Data with the first lengths[b] rows of every data[:, b] in reverse order.
+
+    data: (time, batch, features).
+    lengths: (batch).
+    reversed_data: of the shape of data.
+    """
     demand.rank(data, 3, "data")
     demand.lengths(lengths, None, "lengths")
     if lengths.numel() != data.shape[1]:
@@ -139,7 +158,13 @@ def reverse_packed_segs(data: Tensor, lengths: Tensor) -> Tensor:
     types="DATA: float double int32 int64, LENGTHS: int32",
 )
 def lengths_pad(data: Tensor, lengths: Tensor, *, padding_value: float = -1.0, target_length: int = -1) -> Tensor:
-    """Every segment of DATA padded to target_length rows with padding_value, in DATA's type; none is longer."""
+    """Every segment of DATA padded to target_length rows with padding_value; none is longer.
+
+    DATA: (N, ...).
+    OUTPUT: (S * target_length, ...).
+    target_length: how many rows each segment gets.
+    padding_value: what they are filled with.
+    """
     if target_length < 1:
         raise EnforceNotMet(f"target_length is at least 1, not {target_length}")
     demand.least_rank(data, 1, "DATA")
@@ -156,7 +181,11 @@ def lengths_pad(data: Tensor, lengths: Tensor, *, padding_value: float = -1.0, t
     shape=UNKNOWN,
 )
 def lengths_tile(data: Array, lengths: Tensor) -> Array:
-    """Row k of DATA LENGTHS[k] times, for every k in turn."""
+    """Row k of DATA LENGTHS[k] times, for every k in turn.
+
+    DATA: (S, ...).
+    OUTPUT: (sum of LENGTHS, ...).
+    """
     demand.lengths(lengths, None, "LENGTHS")
     demand.same_rows(lengths, data, "LENGTHS and DATA")
     return pick(data, torch.repeat_interleave(lengths), 0)
@@ -164,7 +193,11 @@ def lengths_tile(data: Array, lengths: Tensor) -> Array:
 
 @op("LengthsGather: ITEMS LENGTHS INDICES -> OUTPUT", types="LENGTHS: int32, INDICES: index", shape=UNKNOWN)
 def lengths_gather(items: Array, lengths: Tensor, indices: Tensor) -> Array:
-    """The segments of ITEMS, cut by LENGTHS, that INDICES name, one after another."""
+    """The segments of ITEMS that INDICES name, one after another.
+
+    INDICES: (K): numbers of segments.
+    OUTPUT: (N', ...).
+    """
     demand.least_rank(items, 1, "ITEMS")
     demand.lengths(lengths, items.shape[0], "LENGTHS")
     demand.rank(indices, 1, "INDICES")

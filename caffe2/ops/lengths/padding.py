@@ -42,10 +42,13 @@ class _Padding(Op):
     types=f"data_in=start_padding=end_padding: {NUMBERS} bool, lengths: int32",
 )
 class AddPadding(_Padding):
-    """Data with padding_width rows before every segment and end_padding_width, or as many, after it.
+    """Data with rows of padding before and behind every segment.
 
-    The rows are start_padding and end_padding, which is start_padding unless given, or 0. Lengths, int32, cut data
-    into segments; without them it is one. lengths_out: the lengths with the padding.
+    lengths: (S), int32; without it data is one segment.
+    start_padding: (...): the row that is put in front; 0 unless given.
+    end_padding: (...): the row that is put behind; start_padding unless given.
+    data_out: (N', ...).
+    lengths_out: (S): the lengths with the padding.
     """
 
     def __call__(
@@ -95,7 +98,9 @@ def _lengths_out(g: Gradient) -> str:
 class RemovePadding(_Padding):
     """Data without the first padding_width rows of every segment and its last end_padding_width, or as many.
 
-    Lengths, int32, cut data into segments; without them it is one. lengths_out: the lengths without the padding.
+    lengths: (S), int32; without it data is one segment.
+    data_out: (N', ...).
+    lengths_out: (S): the lengths without the padding.
     """
 
     def __call__(self, data: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -116,9 +121,11 @@ def _(g: Gradient) -> None:
     shape=UNKNOWN,
 )
 class GatherPadding(_Padding):
-    """The sum of all rows of padding at starts of segments and of all at ends; one of both, where one is asked for.
+    """The sum of all rows of padding in front of segments, and of all behind; of both, where one output is asked for.
 
-    As in the original these are int64 scalars, 0, where the segments have no padding.
+    As in the original these are int64, of no dimensions, 0, where the segments have no padding.
+
+    padding_sum, end_padding_sum: (...).
     """
 
     outputs: OutputCount
@@ -138,7 +145,11 @@ class GatherPadding(_Padding):
 
 @op("PadEmptySamples: lengths *features -> out_lengths *features", types="lengths: int32", shape=UNKNOWN)
 def pad_empty_samples(lengths: Tensor, *features: Array) -> tuple[Tensor | Array, ...]:
-    """Features with a row of 0, an empty string, for every sample without rows, whose length becomes 1."""
+    """Features with a row of 0, or an empty string, for every sample without rows, whose length becomes 1.
+
+    features: tensors (N, ...), out with those rows.
+    out_lengths: (S), int32.
+    """
     demand.lengths(lengths, None, "lengths")
     rows, padded = int(lengths.sum()), lengths.clamp(min=1)
     source = ragged.places(padded, int(padded.sum()), ragged.starts(lengths))

@@ -30,11 +30,21 @@ def _slices(core: Tensor, rows: Tensor, rank: int) -> Tensor:
     types="core0 core1 core2: float, index: int64, lengths: int32",
 )
 class TTSparseLengthsSum(Op):
-    """SparseLengthsSum of an embedding table of prod(factor_i) rows in tensor-train form, a product of three cores.
+    """SparseLengthsSum of an embedding table in tensor-train form, a product of three cores.
 
-    Row i of it has factor_j[0] factor_j[1] factor_j[2] = emb_size numbers: the product of the slices core_k[i_k], of
-    [ranks[k], factor_j[k] ranks[k + 1]] each, where i = i_0 + factor_i[0] (i_1 + factor_i[1] i_2).
-    core0_output, core1_output: the products of the first and of the first two slices of each index; indices: its i_k.
+    The table has factor_i[0] factor_i[1] factor_i[2] rows; row i = i_0 + factor_i[0] (i_1 + factor_i[1] i_2) has
+    emb_size = factor_j[0] factor_j[1] factor_j[2] numbers: the product of the slices core_k[i_k], of (ranks[k],
+    factor_j[k] ranks[k + 1]) each.
+
+    core0, core1, core2: (factor_i[k], ranks[k] * factor_j[k] * ranks[k + 1]) each.
+    index: (N): rows of the table.
+    OUTPUT: (S, emb_size): the sum of the rows of each segment.
+    core0_output, core1_output: the products of the first, and of the first two, slices of each index, for the gradient.
+    indices: (N, 3): the i_k of each index.
+    factor_i: three factors of the number of rows.
+    factor_j: three factors of emb_size.
+    ranks: the four ranks, the first and the last of them 1.
+    emb_size: the length of a row.
     """
 
     factor_i: tuple[int, ...] = (1, 1, 1)

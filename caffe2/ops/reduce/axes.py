@@ -10,9 +10,6 @@ from torch import Tensor
 from caffe2.opdef import EnforceNotMet, op
 
 Axes = tuple[int, ...]
-ARGUMENTS = """
-axes: the dimensions to reduce, all where none are given. keepdims: keep each of them, with one element.
-"""
 
 
 def reduced(x: Tensor, axes: Axes) -> Axes:
@@ -132,14 +129,14 @@ for header, doc, types, function, slope_doc, slope in ROWS:
     name, x, y = header.replace(":", "").replace("->", "").split()
     op(
         f"Reduce{header}",
-        doc=f"{doc}\n{ARGUMENTS}",
+        doc=doc,
         types=f"{x}: {types}",
         gradient=f"Reduce{name}Gradient: d{y} {x} {y} -> d{x}",
         shape=left,
     )(forward(function))
     op(
         f"Reduce{name}Gradient: d{y} {x} {y} -> d{x}",
-        doc=f"{slope_doc}\n{ARGUMENTS}",
+        doc=slope_doc,
         types=f"d{y}={x}={y}: {types}",
         like=x,
     )(backward(slope))
@@ -154,7 +151,7 @@ for header, doc, types, function, slope_doc, slope in ROWS:
 def moments(data: Tensor, *, axes: Axes = (), keepdims: bool = True) -> tuple[Tensor, Tensor]:
     """The means of data, and the means of (data - mean)^2, over some of its dimensions.
 
-    axes: the dimensions to reduce, all where none are given. keepdims: keep each of them, with one element.
+    mean, variance: the shape of data without those dimensions, or with 1 there.
     """
     gone = reduced(data, axes)
     center = mean(data, gone, True)

@@ -20,7 +20,10 @@ SCALAR = {"shape": lambda x, **_: x.new_empty(())}
 
 @op("SumElements: X -> sum", types="X: floating", **SCALAR, gradient="SumElementsGradient: X dsum -> dX")
 def sum_elements(x: Tensor, *, average: bool = False) -> Tensor:
-    """The sum of all elements of X, or their mean, as a tensor without dimensions."""
+    """The sum of all elements of X, or their mean.
+
+    sum: of no dimensions.
+    """
     return averaged(x.sum(), x, average)
 
 
@@ -38,13 +41,19 @@ def sum_elements_gradient(x: Tensor, dsum: Tensor, *, average: bool = False) -> 
 
 @op("SumElementsInt: X -> sum", types="X: int32", **SCALAR)
 def sum_elements_int(x: Tensor) -> Tensor:
-    """The sum of all elements of X, as an int32 without dimensions."""
+    """The sum of all elements of X.
+
+    sum: int32, of no dimensions.
+    """
     return x.sum(dtype=torch.int32)
 
 
 @op("SumSqrElements: X -> sum", types="X: floating", **SCALAR)
 def sum_sqr_elements(x: Tensor, *, average: bool = False) -> Tensor:
-    """The sum of X^2 over all elements, or its mean, as a tensor without dimensions."""
+    """The sum of X^2 over all elements, or its mean.
+
+    sum: of no dimensions.
+    """
     return averaged(torch.dot(flat, flat) if (flat := x.reshape(-1)).numel() else x.sum(), x, average)
 
 
@@ -63,8 +72,9 @@ def demand_norm(x: Tensor, p: int, average: bool) -> None:
     gradient="LpNormGradient: X dZ -> dX",
 )
 def lp_norm(x: Tensor, *, p: int = 2, average: bool = False) -> Tensor:
-    """Z = the sum of |X|^p over all elements, or its mean, in a tensor of shape (1); no root is taken.
+    """Z = the sum of |X|^p over all elements; no root is taken.
 
+    Z: (1).
     p: 1 or 2.
     """
     demand_norm(x, p, average)
@@ -73,7 +83,11 @@ def lp_norm(x: Tensor, *, p: int = 2, average: bool = False) -> Tensor:
 
 @op("LpNormGradient: X dout -> dx", types="X=dout: floating", like="X")
 def lp_norm_gradient(x: Tensor, dz: Tensor, *, p: int = 2, average: bool = False) -> Tensor:
-    """dx = dout * sign(X) for p = 1, where |X| > 1e-12, and dout * 2 X for p = 2; divided by n where averaged."""
+    """dx = dout * sign(X) for p = 1, where |X| > 1e-12, and dout * 2 X for p = 2; divided by n where averaged.
+
+    p: 1 or 2.
+    dout: (1).
+    """
     demand_norm(x, p, average)
     if tuple(dz.shape) != (1,):
         raise EnforceNotMet(f"dout has the shape (1), not {tuple(dz.shape)}")
@@ -100,7 +114,11 @@ def to_maxima(x: Tensor, y: Tensor, dy: Tensor, axis: int) -> Tensor:
 
 @op("RowwiseMax: X -> Y", types="X: floating", gradient="RowwiseMaxGradient: X Y dY -> dX")
 def rowwise_max(x: Tensor) -> Tensor:
-    """Y[b, m] = the maximum over n of X[b, m, n]."""
+    """Y[b, m] = the maximum over n of X[b, m, n].
+
+    X: (B, M, N).
+    Y: (B, M).
+    """
     return maxima(x, 2)
 
 
@@ -112,7 +130,11 @@ def rowwise_max_gradient(x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
 
 @op("ColwiseMax: X -> Y", types="X: floating", gradient="ColwiseMaxGradient: X Y dY -> dX")
 def colwise_max(x: Tensor) -> Tensor:
-    """Y[b, n] = the maximum over m of X[b, m, n]."""
+    """Y[b, n] = the maximum over m of X[b, m, n].
+
+    X: (B, M, N).
+    Y: (B, N).
+    """
     return maxima(x, 1)
 
 
@@ -123,5 +145,9 @@ def colwise_max(x: Tensor) -> Tensor:
     arity=lambda i, o: (i, o) == (3, 1),
 )
 def colwise_max_gradient(*inputs: Tensor) -> tuple[Tensor]:
-    """From X, Y and dY: dX[b, m, n] = dY[b, n] where X[b, m, n] is the maximum Y[b, n], else 0."""
+    """dX[b, m, n] = dY[b, n] where X[b, m, n] is the maximum Y[b, n], else 0.
+
+    inputs: X, Y and dY.
+    outputs: dX.
+    """
     return (to_maxima(*inputs, 1),)

@@ -12,8 +12,8 @@ from caffe2.ops.demand import readable
 
 NUMBERS = "floating index"
 ARGUMENTS = """
-    num_reduce_dim: how many dimensions are reduced. lengths: for each element of {y} how many elements count, from the
-    first on, where one dimension is reduced; int32. As in the original, of no elements the first counts all the same.
+    lengths: for each element of {y} how many elements count, from the first on, where one dimension is reduced; int32.
+        As in the original, of no elements the first counts all the same.
 """
 
 

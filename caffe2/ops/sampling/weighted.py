@@ -27,10 +27,14 @@ def drawn(cumulative: Tensor, count: int, generator: torch.Generator | None) -> 
 def weighted_sample(
     weights: Tensor, values: Tensor | None = None, *, generator: torch.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """One index for each row of weights (N, D), drawn with probability weight / sum of the row: int32, (N, 1).
+    """One index for each row of weights, drawn with probability weight / sum of the row.
 
-    sampled_values: the elements of sampling_values, of the same shape, at these indices. Both are empty, of shape (0),
-    where the weights are.
+    Both outputs are empty, of shape (0), where the weights are.
+
+    sampling_weights: (N, D).
+    sampling_values: (N, D).
+    sampled_indexes: (N, 1), int32.
+    sampled_values: (N, 1): the elements of sampling_values at these indices.
     """
     rank(weights, 2, "sampling_weights")
     if readable(weights) and bool((weights < 0).any()):
@@ -47,9 +51,12 @@ def weighted_sample(
     random=True,
 )
 class WeightedMultiSampling(Op):
-    """num_samples indices, or as many as shape_tensor has elements and of its shape, as int32.
+    """Indices drawn at random with given weights.
 
-    sampling_cdf: (D), cumulative weights; index k is drawn with probability (cdf[k] - cdf[k-1]) / cdf[D-1].
+    sampling_cdf: (D), cumulative weights: index k is drawn with probability (cdf[k] - cdf[k-1]) / cdf[D-1].
+    shape_tensor: a tensor whose shape sampled_indexes takes.
+    sampled_indexes: (num_samples), or of the shape of shape_tensor, int32.
+    num_samples: how many, without shape_tensor.
     """
 
     num_samples: int = 0

@@ -21,7 +21,11 @@ def _split(shape: torch.Size, scalars: Tensor, dims: int) -> tuple[torch.Size, t
 def reduce_front_weighted_sum(
     data: Tensor, scalars: Tensor, *, num_reduce_dim: int = 1, grad_on_weights: bool = False
 ) -> Tensor:
-    """OUTPUT = the sum of SCALARS[i] DATA[i] over the first num_reduce_dim dimensions i."""
+    """OUTPUT = the sum of SCALARS[i] DATA[i] over the first num_reduce_dim dimensions i.
+
+    SCALARS: one number for each i.
+    OUTPUT: the shape of DATA without those dimensions.
+    """
     front, back = _split(data.shape, scalars, num_reduce_dim)
     return (scalars.reshape(1, -1) @ data.reshape(front.numel(), back.numel())).reshape(back)
 
@@ -44,9 +48,11 @@ def _(g: Gradient) -> None:
 def reduce_front_weighted_sum_gradient(
     scalars: Tensor, dy: Tensor, shape: Tensor, *, num_reduce_dim: int = 1
 ) -> Tensor:
-    """dDATA[i] = SCALARS[i] dOUTPUT, of the shape that a vector holds.
+    """dDATA[i] = SCALARS[i] dOUTPUT.
 
-    Elements of dOUTPUT beyond those of the dimensions left are not looked at.
+    Elements of dOUTPUT beyond those of the dimensions left are ignored.
+
+    shape: a vector of int64: the shape of dDATA.
     """
     wanted = torch.Size(shape.tolist())
     back = _split(wanted, scalars, num_reduce_dim)[1].numel()

@@ -45,7 +45,7 @@ def _define_by_lengths(reducer: str) -> None:
         *scalars, dy, lengths, rows = inputs
         return flowed(dy, lengths, rows.shape[0], reducer, *scalars or (None,))
 
-    doc = f"The gradient of {{}}: of each row that of its segment{SCALES[reducer]}."
+    doc = f"The gradient of {{}}: that of each row is that of its segment{SCALES[reducer]}."
     for prefix in ("Lengths", "SparseLengths"):
         op(
             f"{prefix}{reducer}Gradient: {blobs}dOUTPUT LENGTHS -> dDATA",
@@ -83,7 +83,7 @@ def _define_by_ids(way: str, reducer: str) -> None:
         op(
             f"{prefix}{way}{reducer}Gradient: {blobs}dOUTPUT SEGMENT_IDS -> dDATA",
             types=f"{types}dOUTPUT: float, SEGMENT_IDS: int32",
-            doc=f"The gradient of {prefix}{way}{reducer}: of each row that of its segment{SCALES[reducer]}.",
+            doc=f"The gradient of {prefix}{way}{reducer}: that of each row is that of its segment{SCALES[reducer]}.",
         )(body)
 
 

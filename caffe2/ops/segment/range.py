@@ -66,8 +66,8 @@ def _define(reducer: str) -> None:
         gradient=f"{name}Gradient: DATA OUTPUT dOUTPUT SEGMENT_IDS -> dDATA",
         types="DATA: float, SEGMENT_IDS: int32",
         shape=UNKNOWN,
-        doc=f"{told} of the rows of DATA, element by element, segment by segment.\n\n"
-        "SEGMENT_IDS, int32, number the segment of each row: 0, then the same or one more.",
+        doc=f"{told} of the rows of DATA, element by element, by segment.\n\n"
+        "SEGMENT_IDS: the number of the segment of each row: 0, then always the same or one more.",
     )(body)
     op(
         f"{name}Gradient: DATA OUTPUT dOUTPUT SEGMENT_IDS -> dDATA",

@@ -18,12 +18,12 @@ REDUCERS = {
     "Max": "The maximum, element by element,",
 }
 KEYS = {
-    "Lengths": ("LENGTHS", "LENGTHS, int32, say how many rows each segment has"),
+    "Lengths": ("LENGTHS", ""),
     "SortedSegment": (
         "SEGMENT_IDS",
-        "SEGMENT_IDS, int32, number the segment of each row: 0, then the same or one more",
+        "SEGMENT_IDS: the number of the segment of each row: 0, then always the same or one more.",
     ),
-    "UnsortedSegment": ("SEGMENT_IDS", "SEGMENT_IDS, int32, number the segment of each row, in any order"),
+    "UnsortedSegment": ("SEGMENT_IDS", "SEGMENT_IDS: the number of the segment of each row, in any order."),
 }
 TABLE = [
     *[(way, sparse, reducer) for way in KEYS for sparse in (False, True) for reducer in ("Sum", "Mean", "WeightedSum")],
@@ -127,8 +127,7 @@ def _define(way: str, sparse: bool, reducer: str) -> None:
         gradient=gradient_of(way, sparse, reducer),
         types=", ".join(types),
         shape=None if way == "Lengths" else UNKNOWN,
-        doc=f"{REDUCERS[reducer]} of {'the rows of DATA that INDICES name' if sparse else 'the rows of DATA'}, segment"
-        f" by segment.\n\n{told}. OUTPUT: [segments, a row's shape ...], float32, 0 where a segment is empty.",
+        doc=f"{REDUCERS[reducer]} of the rows of DATA{' that INDICES name' * sparse}, by segment.\n\n{told}",
     )(type(name, bases, {"_sparse": sparse, "_reducer": reducer}))
 
 
@@ -141,9 +140,9 @@ for _row in TABLE:
     types="DATA: float float16, WEIGHT: float, INDICES: index, LENGTHS: int32",
 )
 def sparse_lengths_positional_weighted_sum(data: Tensor, weight: Tensor, indices: Tensor, lengths: Tensor) -> Tensor:
-    """The sum of the rows of DATA that INDICES name, segment by segment, the k-th of a segment times WEIGHT[k].
+    """The weighted sum of the rows of DATA that INDICES name, by segment, the k-th row of a segment times WEIGHT[k].
 
-    LENGTHS, int32, say how many indices each segment has; none is longer than WEIGHT.
+    WEIGHT: at least as many numbers as the longest segment has rows.
     """
     demand.rank(weight, 1, "WEIGHT")
     demand.rank(indices, 1, "INDICES")
