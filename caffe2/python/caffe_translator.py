@@ -53,15 +53,16 @@ def translate_files(
     stages: Iterable[str] = (),
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     fold_batch_norm: bool = False,
+    remove_dropout: bool = False,
 ) -> tuple[caffe2_pb2.NetDef, caffe2_pb2.NetDef]:
     """The init net and the predict net of a Caffe model, of any generation of files.
 
     input_shapes: shapes of inputs, instead of the file's. fold_batch_norm: put batch normalization and scales into
-    the weights of the convolutions before them.
+    the weights of the convolutions before them. remove_dropout: leave dropout out of a net that does not train.
     Raises TranslatorError: a file that cannot be read, a net that Caffe refuses, what has no translation.
     """
     net = read_net(prototxt, caffemodel, phase=phase, level=level, stages=tuple(stages), input_shapes=input_shapes)
-    return translate(net, TranslatorRegistry.custom(), fold_batch_norm=fold_batch_norm)
+    return translate(net, TranslatorRegistry.custom(), fold_batch_norm=fold_batch_norm, remove_dropout=remove_dropout)
 
 
 def translate_solver(

@@ -11,7 +11,7 @@ import torch
 from caffe2.bridge.onnx import operators  # noqa: F401  (registers every exporter)
 from caffe2.bridge.onnx.call import Call, Unexportable, exporters, numpy_type
 from caffe2.bridge.onnx.constants import constant_outputs, result_shapes
-from caffe2.bridge.onnx.graph import Graph, reads
+from caffe2.bridge.onnx.graph import BATCH, Graph, reads
 from caffe2.bridge.onnx.refused import REFUSED
 from caffe2.bridge.onnx.single import single_assignment
 from caffe2.opdef import EnforceNotMet
@@ -163,9 +163,10 @@ def _declare(graph: Graph, net: caffe2_pb2.NetDef, inputs: Mapping[str, Value], 
     used = set().union(*map(reads, graph.nodes))
     batches = {shape[0] for name, (_, shape) in inputs.items() if shape and name in used}
     batch = batches.pop() if dynamic and len(batches) == 1 else None
+    graph.batch = batch or graph.batch
 
     def opened(shape: tuple[int, ...]) -> tuple[int | str, ...]:
-        return ("N", *shape[1:]) if shape and shape[0] == batch else tuple(shape)
+        return (BATCH, *shape[1:]) if shape and shape[0] == batch else tuple(shape)
 
     graph.inputs = {name: (dtype, opened(tuple(shape))) for name, (dtype, shape) in inputs.items() if name in used}
     for name in outputs:

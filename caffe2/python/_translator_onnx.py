@@ -1,0 +1,58 @@
+"""The options of the translator's command that write an ONNX model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from caffe2.bridge.caffe.net import Net
+from caffe2.bridge.caffe.onnx import compare, onnx_graph
+from caffe2.bridge.caffe.translate.builder import Translation
+from caffe2.bridge.onnx import OPSET, Graph, judge, save
+from caffe2.bridge.onnx.message import package
+from caffe2.proto import caffe2_pb2
+
+PATIENCE = 1 << 24
+"""Parameters up to which onnx's reference evaluator, which is slow, judges a model."""
+
+
+def add_onnx_options(p: argparse.ArgumentParser) -> None:
+    """Add the options to a parser."""
+    p.add_argument("--onnx", type=Path, metavar="FILE.onnx", help="also write the net as an ONNX model")
+    p.add_argument("--onnx_opset", type=int, default=OPSET, help=f"version of ONNX's operators, {OPSET} by default")
+    p.add_argument("--onnx_dynamic_batch", action="store_true", help="leave the batch of the ONNX model open")
+
+
+def write_onnx(
+    a: argparse.Namespace, net: Net, made: Translation, predict_net: caffe2_pb2.NetDef, verified: bool
+) -> int:
+    """Write the model that the options ask for; 1 where it was to be verified and computes something else."""
+    if a.onnx is None:
+        return 0
+    package()
+    dynamic = a.onnx_dynamic_batch
+    graph, params = onnx_graph(net, made, predict_net, opset=a.onnx_opset, dynamic_batch=dynamic)
+    path = a.out / a.onnx
+    written = save(graph, path)
+    print(f"wrote {' and '.join(map(str, written))} ({len(graph.nodes)} nodes, opset {graph.opset})")
+    if not verified:
+        return 0
+    package().checker.check_model(str(path), full_check=True)
+    if judge.evaluator() != "onnxruntime" and sum(v.size for v in params.values()) > PATIENCE:
+        print(f"{path} is valid; it was not run: pip install onnxruntime")
+        return 0
+    rows = [row for k in ((1, 2) if dynamic else (1,)) for row in compare(path, predict_net, params, _noise(graph, k))]
+    print("\n".join(map(str, rows)))
+    good = all(row.passed for row in rows)
+    print(
+        f"{path}: {'what the translated net computes' if good else 'NOT what the net computes'} ({judge.evaluator()})"
+    )
+    return 0 if good else 1
+
+
+def _noise(graph: Graph, times: int) -> dict[str, np.ndarray]:
+    """A standard normal value for every input of a model; an open batch is of so many times the size it had."""
+    rng = np.random.default_rng(times)
+    return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in graph.fed(times).items()}
