@@ -19,6 +19,7 @@ from caffe2.bridge.caffe.export.site import Obstacle, Refusal, Site
 from caffe2.bridge.caffe.verify import Report
 from caffe2.opdef import registry
 from caffe2.proto import caffe2_pb2, caffe_pb2
+from caffe2.runtime import packed
 from caffe2.runtime.workspace import Workspace
 
 
@@ -60,7 +61,7 @@ class CaffeNet:
         for layer, fork, arrays in zip(made.layer, self.forks, self.weights, strict=True):
             layer.MergeFromString(fork.SerializeToString() if fork is not None else b"")
             for array in arrays:
-                layer.blobs.add(shape={"dim": array.shape}, data=array.ravel().tolist())
+                packed.extend(layer.blobs.add(shape={"dim": array.shape}), "data", array)
         return made
 
 
