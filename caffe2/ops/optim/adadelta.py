@@ -92,8 +92,8 @@ def rms_prop(
     momentum: the blob: the step before, of the shape of grad, 0 at the start; the argument: its weight.
     output_grad: the step.
     """
-    s, m = fitted(mean_squares, grad, "mean_squares"), fitted(momentum_, grad, "momentum")
+    s, m, rate = fitted(mean_squares, grad, "mean_squares"), fitted(momentum_, grad, "momentum"), scalar(lr)
     s.lerp_(grad.square(), 1 - decay)
-    m.mul_(momentum).add_(grad / (s + epsilon).sqrt_() * scalar(lr))
+    m.mul_(momentum).add_(grad / (s + epsilon).sqrt_() * rate)
     grad.copy_(m)
     return grad, mean_squares, momentum_

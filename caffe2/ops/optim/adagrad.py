@@ -208,9 +208,10 @@ def wngrad(
     output_effective_lr: lr / (seq_b + epsilon), one number.
     output_update: what was added to param.
     """
+    fitted(grad, param, "grad")
     rate = _wngrad(scalar(seq_b, "seq_b"), grad, scalar(lr), epsilon)
     step = rate * grad
-    param.add_(fitted(step, param, "grad"))
+    param.add_(step.view(param.shape))
     return param, seq_b, rate.reshape(seq_b.shape), step
 
 

@@ -27,6 +27,8 @@ class _Ftrl(Op):
     def bind(self, site: Site) -> None:
         if self.alpha is not None and len(site.inputs) > self._least:
             raise EnforceNotMet(f"{site.op.type}\n  alpha is an argument or a blob, not both")
+        if self.alpha == 0:
+            raise EnforceNotMet("alpha, the learning rate, is not 0")
 
     def inverse_rate(self, alpha: Tensor | None) -> Tensor | float:
         """1 / alpha."""
@@ -45,6 +47,8 @@ class _Ftrl(Op):
 
     def shrink(self, z: Tensor) -> Tensor:
         """z moved lambda1 towards 0, 0 where it is nearer."""
+        if self.lambda1 < 0:
+            return z - z.sign() * self.lambda1
         return torch.nn.functional.softshrink(z, self.lambda1)
 
     def shrink_groups(self, z: Tensor) -> Tensor:

@@ -62,8 +62,9 @@ def momentum_sgd_update(
     lr: the learning rate, one number, positive: the step is taken off param.
     output_grad: the step that was taken off param.
     """
+    step = fitted(grad, param, "grad")
     momentum_(grad, fitted(moment, grad, "moment"), scalar(lr), momentum, nesterov)
-    param.sub_(fitted(grad, param, "grad"))
+    param.sub_(step)
     return grad, moment, param
 
 
@@ -112,8 +113,9 @@ def _decayed(
 ) -> None:
     if grad.shape != param.shape:
         raise EnforceNotMet(f"grad and param have one shape, not {tuple(grad.shape)} and {tuple(param.shape)}")
+    rate, m = scalar(lr), fitted(moment, grad, "moment")
     grad.add_(param, alpha=weight_decay)
-    momentum_(grad, fitted(moment, grad, "moment"), scalar(lr), momentum, nesterov)
+    momentum_(grad, m, rate, momentum, nesterov)
     param.sub_(grad)
 
 

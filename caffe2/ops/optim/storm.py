@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from caffe2.opdef import op
+from caffe2.ops import demand
 from caffe2.ops.optim.rows import fitted, rows_of, scalar, update_rows
 
 
@@ -48,8 +49,9 @@ def storm(
     momentum: c in alpha = c eta^2.
     beta: is added to grad_sq_sum under the root.
     """
+    m, g = fitted(moment, param, "moment"), fitted(grad, param, "grad")
     rate, alpha = _rates(scalar(grad_sq_sum, "grad_sq_sum"), grad, scalar(lr), momentum, beta)
-    _update_(param, fitted(moment, param, "moment"), fitted(grad, param, "grad"), rate, alpha)
+    _update_(param, m, g, rate, alpha)
     return param, moment, grad_sq_sum
 
 
@@ -78,7 +80,8 @@ def sparse_storm(
     momentum: c in alpha = c eta^2.
     beta: is added to grad_sq_sum under the root.
     """
+    tables, rows = (param, fitted(moment, param, "moment")), rows_of(grad, indices, param)
+    demand.in_range(indices, param.shape[0], "indices")
     rate, alpha = _rates(scalar(grad_sq_sum, "grad_sq_sum"), grad, scalar(lr), momentum, beta)
-    tables = param, fitted(moment, param, "moment")
-    update_rows(lambda w, m, g: _update_(w, m, g, rate, alpha), tables, indices, rows_of(grad, indices, param))
+    update_rows(lambda w, m, g: _update_(w, m, g, rate, alpha), tables, indices, rows)
     return param, moment, grad_sq_sum

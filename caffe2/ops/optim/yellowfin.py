@@ -52,6 +52,10 @@ class YellowFin(Op):
     nesterov: bool = False
     zero_debias: bool = True
 
+    def bind(self, site: object) -> None:
+        if self.curv_win_width < 1:
+            raise EnforceNotMet(f"curv_win_width is positive, not {self.curv_win_width}")
+
     def __call__(
         self,
         param: Tensor,
@@ -68,8 +72,12 @@ class YellowFin(Op):
         if scalars_memory.numel() != 5 or curv_win.numel() < self.curv_win_width:
             raise EnforceNotMet(f"scalars_memory holds 5 numbers and curv_win {self.curv_win_width}")
         demand.one_number(iter, "iter")
-        self._move(param, moment, scalar(lr), scalar(mu, "mu"), grad)
+        for name, x in (("moment", moment), ("g_avg", g_avg), ("g2_avg", g2_avg), ("grad", grad)):
+            demand.same_shape(x, param, f"{name} and param")
         t = int(iter)
+        if t < 1:
+            raise EnforceNotMet(f"iter counts from 1; it is {t}")
+        self._move(param, moment, scalar(lr), scalar(mu, "mu"), grad)
         debias = 1 / (1 - self.beta**t) if self.zero_debias else 1.0
         tuned = self._measure(curv_win, g_avg, g2_avg, scalars_memory, grad, t, debias)
         if t > 1:

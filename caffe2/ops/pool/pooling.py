@@ -35,11 +35,11 @@ class Pooling(Window):
         return tuple(range(self.first_axis, self.first_axis + x.dim() - 2))
 
     def checked(self, x: Tensor, y: Tensor, dy: Tensor) -> Frame:
-        """The window for x. Raises EnforceNotMet where Y or dY is not of the size that pooling x gives."""
-        frame = self.frame(x)
-        size = frame.out(self.size(x))
-        if self.size(y) != size or self.size(dy) != size:
-            raise EnforceNotMet(f"pooling X gives {size}; Y has {self.size(y)} and dY {self.size(dy)}")
+        """The window for x. Raises EnforceNotMet where Y or dY is not of the shape that pooling x gives."""
+        frame, first = self.frame(x), self.first_axis
+        shape = (*x.shape[:first], *frame.out(self.size(x)), *x.shape[first + x.dim() - 2 :])
+        if y.shape != shape or dy.shape != shape:
+            raise EnforceNotMet(f"pooling X gives {shape}; Y has {tuple(y.shape)} and dY {tuple(dy.shape)}")
         return frame
 
 
