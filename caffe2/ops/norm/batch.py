@@ -37,8 +37,8 @@ class Normalizing(Op):
         demand.least_rank(x, 2, "X")
         x = self.first(x)
         for v in vectors:
-            if v.shape != x.shape[1:2]:
-                raise EnforceNotMet(f"X has {x.shape[1]} channels; a vector for them is not of shape {[*v.shape]}")
+            if v.numel() != x.shape[1]:
+                raise EnforceNotMet(f"X has {x.shape[1]} channels; a vector for them has {v.numel()} elements")
         return x
 
     def ordered(self, y: Tensor) -> Tensor:

@@ -166,7 +166,7 @@ class Int8Concat(Quantizing):
     inputs: quantized tensors with the same dimensions but for `axis`.
     concat_result: the dimensions of the inputs, those along `axis` added up.
     split_info: left empty.
-    axis: the dimension; unless given 3 in the order NHWC and 0 else.
+    axis: the dimension; unless given 3 in the order NHWC and 0 else, or 1 with the engine DNNLOWP.
     order: NHWC or NCHW; settles the axis where that is not given.
     """
 
@@ -176,7 +176,7 @@ class Int8Concat(Quantizing):
     def bind(self, site: Any) -> None:
         super().bind(site)
         if self.axis is None:
-            self.axis = 3 if self.order and channels_last(self.order) else 0
+            self.axis = 3 if self.order and channels_last(self.order) else int(self.lowp)
 
     def __call__(self, *xs: Int8Tensor) -> tuple[Int8Tensor, None]:
         if self.lowp:

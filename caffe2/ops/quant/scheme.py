@@ -103,11 +103,12 @@ class Quantizing(Op):
         return Int8Tensor(to_bytes(y, scale / unit, zero_point), scale, zero_point)
 
     def as_is(self, data: Tensor, like: Int8Tensor) -> Int8Tensor:
-        """An output whose bytes are those of an input. Raises EnforceNotMet where the parameters are others."""
-        if self._adaptive:
-            return Int8Tensor(data, like.scale, like.zero_point)
+        """An output whose bytes are those of an input, and with the engines of the DNNLOWP family its parameters too.
+
+        Raises EnforceNotMet where others are asked for without such an engine.
+        """
         if self.lowp:
-            return self.output(to_real(like._replace(data=data)))
+            return Int8Tensor(data, like.scale, like.zero_point)
         if abs(self.scale - like.scale) > 1e-6 * self.scale or self.zero_point != like.zero_point:
             held, wanted = (like.scale, like.zero_point), (self.scale, self.zero_point)
             raise EnforceNotMet(

@@ -13,6 +13,7 @@ from caffe2.ops.quant.engines import ALIKE
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.blob import Int8Tensor
 from caffe2.runtime.workspace import Workspace
+from tests.ops.quant.values import bytes_of
 from tests.sample import floats, samples_of
 
 
@@ -52,3 +53,22 @@ def test_tables_of_what_follows(run, rng, name, function):
     quantize.arg.add(name="followed_by", s=name.encode())
     found = ran(caffe2_pb2.OperatorDef(type=name, input=["x"], output=["y"]), ran(quantize, x))
     np.testing.assert_allclose(run("Int8Dequantize", found), function(x), atol=0.03)
+
+
+def test_what_moves_or_bounds_bytes_keeps_their_scale(rng):
+    x = bytes_of(rng, 1, 2, 4, 4, scale=0.05, zero_point=30)
+    for name in ("Int8Relu", "Int8MaxPool", "Int8ChannelShuffle"):
+        definition = caffe2_pb2.OperatorDef(type=name, input=["x"], output=["y"])
+        definition.arg.add(name="Y_scale", f=0.1)
+        definition.arg.add(name="kernel", i=2)
+        found = ran(definition, x)
+        assert (found.scale, found.zero_point) == (pytest.approx(0.05), 30)
+
+
+@pytest.mark.parametrize("order, shape", [("", (1, 4, 4, 4)), ("NCHW", (1, 4, 4, 4)), ("NHWC", (1, 2, 4, 8))])
+def test_channels_are_concatenated(rng, order, shape):
+    x = bytes_of(rng, 1, 2, 4, 4, scale=0.05, zero_point=30)
+    definition = caffe2_pb2.OperatorDef(type="Int8Concat", input=["x", "x"], output=["y"])
+    if order:
+        definition.arg.add(name="order", s=order.encode())
+    assert ran(definition, x, x).data.shape == shape
