@@ -1,4 +1,8 @@
-"""Distances and similarities of vectors, row by row."""
+"""Distances and similarities of vectors, row by row.
+
+X, Y: (N, ...), of one shape.
+Z: (N).
+"""
 
 from __future__ import annotations
 
@@ -114,7 +118,13 @@ def _padded(x: Tensor, y: Tensor, pad_value: float, replicate: bool) -> tuple[Te
 
 @op("DotProductWithPadding: X Y -> Z", **ROWS)
 def dot_product_with_padding(x: Tensor, y: Tensor, *, pad_value: float = 0.0, replicate: bool = False) -> Tensor:
-    """The dot products of rows, the shorter ones filled up with pad_value, or repeated with replicate."""
+    """The dot products of rows, the shorter ones filled up with pad_value, or repeated with replicate.
+
+    X: (N, D).
+    Y: (N, D'), one of D and D' a multiple of the other with replicate.
+    pad_value: what shorter rows are filled up with.
+    replicate: shorter rows are repeated instead.
+    """
     if not x.numel():
         return x.new_zeros(0)
     a, b = _padded(x, y, pad_value, replicate)
@@ -131,7 +141,10 @@ def _(g: Gradient) -> None:
 def dot_product_with_padding_gradient(
     x: Tensor, y: Tensor, dz: Tensor, *, pad_value: float = 0.0, replicate: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """dX = Y dZ and dY = X dZ as padded, what lies beyond a row cut off, or added up where it was repeated."""
+    """dX = Y dZ and dY = X dZ as padded, what lies beyond a row cut off, or added up where it was repeated.
+
+    pad_value, replicate: as in DotProductWithPadding.
+    """
     if not x.numel():
         return torch.zeros_like(x), torch.zeros_like(y)
     a, b = _padded(x, y, pad_value, replicate)

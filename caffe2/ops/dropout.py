@@ -35,9 +35,15 @@ class Dropping(Op):
     random=True,
 )
 class Dropout(Dropping):
-    """Y = X / (1 - ratio) * mask, where each element of mask (bool) is true with probability 1 - ratio; X with is_test.
+    """Each element is 0 with probability ratio: Y = X / (1 - ratio) * mask (Srivastava et al., 2014).
 
-    With is_test every element of mask, where it is asked for, is true. Srivastava and others, 2014.
+    With is_test Y = X.
+
+    X: of any shape.
+    Y: of the shape of X.
+    mask: of the shape of X, bool: true with probability 1 - ratio; always with is_test.
+    ratio: the probability, at least 0 and below 1.
+    is_test: nothing is dropped.
     """
 
     outputs: OutputCount
@@ -59,7 +65,13 @@ class Dropout(Dropping):
 
 @op("DropoutGrad: dY mask? -> dX", inplace="dY -> dX", types="dY: floating, mask: bool", engines="CUDNN", view=True)
 class DropoutGrad(Dropping):
-    """dX = dY / (1 - ratio) * mask; dY with is_test."""
+    """dX = dY / (1 - ratio) * mask; dY with is_test.
+
+    dY: the gradient of Dropout's Y.
+    mask: as Dropout made it.
+    dX: the gradient of X.
+    ratio, is_test: as in Dropout.
+    """
 
     def __call__(self, dy: Tensor, mask: Tensor | None = None) -> Tensor:
         if self.is_test:
@@ -78,10 +90,14 @@ class DropoutGrad(Dropping):
 def sparse_dropout_with_replacement(
     x: Tensor, lengths: Tensor, *, generator: torch.Generator, ratio: float = 0.0, replacement_value: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Each of the runs of items X, of Lengths items, is kept, or with probability `ratio` put aside whole, an empty one
-    too, for the one item replacement_value.
+    """Each run of items is kept, or with probability `ratio` replaced whole, an empty one too, by one item.
 
-    Y holds the items left, one run after another, and OutputLengths (int32) how many each run has.
+    X: (N), int64: the items.
+    Lengths: (S), int32: how many items each run has; they add up to N.
+    Y: the items left, one run after another.
+    OutputLengths: (S), int32: how many items each run then has.
+    ratio: the probability.
+    replacement_value: the item that replaces a run.
     """
     if not 0 <= ratio <= 1:
         raise EnforceNotMet(f"ratio is {ratio}; it must lie between 0 and 1")

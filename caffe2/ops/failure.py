@@ -23,7 +23,9 @@ from caffe2.ops.demand import concrete
 def nan_check(x: Tensor, *more: Tensor, site: Site) -> Tensor:
     """The tensor itself. Raises EnforceNotMet, naming the places, where an element is NaN or infinite.
 
+    tensor: of any shape.
     more: tensors in which to look as well, for the message, once one is found.
+    output: of the shape of tensor.
     """
     if concrete(x) and not bool(torch.isfinite(x).all()):
         found = [f"{name} {places(value)}" for name, value in zip(site.inputs, (x, *more))]
@@ -60,5 +62,8 @@ def throw_child_thread_exception(*, message: str = "Exception from ThrowChildThr
 
 @op("WallClockTime: -> time", random=True)
 def wall_clock_time() -> Tensor:
-    """The time in nanoseconds, int64 without dimensions."""
+    """The time in nanoseconds.
+
+    time: int64, of no dimensions.
+    """
     return torch.tensor(time.time_ns(), dtype=torch.int64)

@@ -1,4 +1,7 @@
-"""Operators of vendors' libraries that are not here: each says, when a net with it is made, what to use instead."""
+"""Operators of vendors' libraries that are not here: each says, when a net with it is made, what to use instead.
+
+inputs, outputs: any.
+"""
 
 from __future__ import annotations
 

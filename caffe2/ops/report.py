@@ -1,4 +1,7 @@
-"""Operators that look at values: print, summarize, insist."""
+"""Operators that look at values: print, summarize, insist.
+
+X, input, data, tensor: of any shape.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,11 @@ class Reporter(Op):
 
 @op("Print: tensor ->", gradient=NONE)
 class Print(Reporter):
-    """Tells element type, shape and first elements of a tensor, in the log at level INFO or in a file NAME.log.
+    """Tells element type, shape and first elements of a tensor, in the log at level INFO or in a file.
 
-    limit: how many elements, 1000 unless given. every_n: only every n-th time.
+    to_file: in a file NAME.log in the root folder, NAME being that of the blob.
+    limit: how many elements; 0 for 1000.
+    every_n: only every n-th time.
     """
 
     limit: int = 0
@@ -67,9 +72,10 @@ class Print(Reporter):
 
 @op("Summarize: data -> output?", types="data: float", shape=lambda data, **_: data.new_empty(4), gradient=NONE)
 class Summarize(Reporter):
-    """Least and largest element, mean, and standard deviation (that of a sample): float[4].
+    """Least and largest element, mean, and standard deviation (that of a sample).
 
-    to_file: also append them to a file NAME.summary in the root folder.
+    output: (4), float32.
+    to_file: they are also appended to a file NAME.summary in the root folder, NAME being that of the blob.
     """
 
     _suffix = ".summary"
@@ -112,7 +118,14 @@ def ensure_clipped(
     min: float = -3.4e38,
     max: float = 3.4e38,
 ) -> Tensor:
-    """param with every element within min ... max; where indices are given, only the rows that they name."""
+    """param with every element within min ... max.
+
+    param: (M, ...).
+    indices: (N): the rows that are looked at; all without it.
+    grad: accepted and ignored.
+    output_param: param, in place.
+    min, max: the ends of the interval.
+    """
     if indices is None:
         return param.clamp(min, max)
     rows, out = indices.reshape(-1).long(), param.clone()
@@ -124,7 +137,10 @@ def ensure_clipped(
 
 @op("Assert: X ->", types="X: int32 int64 bool", gradient=NONE)
 def check(x: Tensor, *, error_msg: str = "") -> None:
-    """Fails where an element is zero, or false, saying error_msg."""
+    """Fails where an element is zero, or false.
+
+    error_msg: what the error says.
+    """
     if not bool(x.all()):
         at = int((x.reshape(-1) == 0).nonzero()[0])
         raise EnforceNotMet(f"Assert failed for element {at} of X" + (f": {error_msg}" if error_msg else ""))

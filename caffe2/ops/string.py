@@ -1,4 +1,9 @@
-"""Operators on tensors of byte strings."""
+"""Operators on tensors of byte strings.
+
+strings: of any shape.
+bools: bool, of the shape of strings.
+prefixes, suffixes: of the shape of strings.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +64,10 @@ def string_equals(strings: np.ndarray, *, text: bytes = b"") -> Tensor:
 def string_join(values: Tensor | np.ndarray, *, delimiter: bytes = b",", axis: int = 0) -> np.ndarray:
     """The elements along one dimension as text, each followed by the delimiter, for every place along the other.
 
-    input: [N] or [N, M]. strings: [N] for axis 0, [M] for axis 1.
+    input: (N) or (N, M).
+    strings: (N) for axis 0, (M) for axis 1.
+    delimiter: what follows each element.
+    axis: 0: rows are joined; 1: columns.
     """
     if values.ndim not in (1, 2) or axis not in (0, 1) or (axis == 1 and values.ndim == 1):
         raise EnforceNotMet(f"StringJoin: axis 0 or 1 of a vector or matrix, not axis {axis} of {list(values.shape)}")

@@ -1,4 +1,8 @@
-"""Elementwise functions of one tensor and their slopes: roots, powers, exponentials, trigonometry, rounding, signs."""
+"""Elementwise functions of one tensor and their slopes: roots, powers, exponentials, trigonometry, rounding, signs.
+
+X, input, tensor, data: of any shape.
+Y, output: of the shape of the input.
+"""
 
 from __future__ import annotations
 
@@ -166,9 +170,12 @@ def replace_nan(x: Tensor, *, value: float = 0.0) -> Tensor:
 
 @op("Mod: data -> output", inplace="data -> output", types="data: index", like="data")
 def mod(data: Tensor, *, divisor: int = 0, sign_follow_divisor: bool = False) -> Tensor:
-    """The remainder of data / divisor, with the sign of data, or of the divisor where sign_follow_divisor.
+    """The remainder of data / divisor.
 
     Raises EnforceNotMet for the divisor 0.
+
+    divisor: the number, not 0.
+    sign_follow_divisor: the remainder has the sign of divisor, not that of data.
     """
     if divisor == 0:
         raise EnforceNotMet("the divisor must not be 0")

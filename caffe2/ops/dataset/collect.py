@@ -61,8 +61,12 @@ class Collector(Op):
 class LastNWindowCollector(Collector):
     """Keeps the last N rows that it saw, in a ring.
 
-    last_n: the rows, empty at first. next: where the next row goes, an int32 scalar. DATA: new rows [B, ...].
-    MUTEX: held meanwhile. NUM_VISITED: how many rows were seen, int64[1]. num_to_collect: N.
+    last_n: the rows, (N, ...), empty at first.
+    next: where the next row goes, int32, of no dimensions.
+    DATA: new rows, (B, ...).
+    NUM_VISITED: (1), int64: how many rows were seen.
+    last_n_out, next_out, NUM_VISITED_out: last_n, next and NUM_VISITED, updated.
+    num_to_collect: N.
     """
 
     def __call__(self, *_: Any) -> None:
@@ -110,9 +114,14 @@ class LastNWindowCollector(Collector):
 class ReservoirSampling(Collector):
     """Keeps a sample of N of all rows that it saw, every one as likely (reservoir sampling), while the mutex is held.
 
-    RESERVOIR: the rows kept, empty at first. NUM_VISITED: how many were seen, int64[1], 0 at first.
-    DATA: new rows [B, ...]. OBJECT_ID: int64 [B]; of rows with the same id only one is kept, for which
-        OBJECT_TO_POS_MAP, a map from int64 to int32, and POS_TO_OBJECT, int64 [rows], tell what is kept where.
+    RESERVOIR: the rows kept, (N, ...), empty at first.
+    NUM_VISITED: (1), int64: how many rows were seen, 0 at first.
+    DATA: new rows, (B, ...).
+    OBJECT_ID: (B), int64: of rows with the same id only one is kept.
+    OBJECT_TO_POS_MAP_IN, OBJECT_TO_POS_MAP: a map from int64 to int32: where the row of an id is kept; before and
+        after.
+    POS_TO_OBJECT_IN, POS_TO_OBJECT: (rows), int64: the id of the row at each place; before and after.
+    RESERVOIR_out, NUM_VISITED_out: RESERVOIR and NUM_VISITED, updated.
     num_to_collect: N.
     """
 

@@ -51,9 +51,11 @@ def _room(like: Column, length: int) -> Column:
     empty=True,
 )
 class Append(Op):
-    """Appends new_data to dataset along the first dimension; of the other ones and of the type they are alike.
+    """Appends new_data to dataset along the first dimension; an empty dataset becomes new_data.
 
-    An empty dataset becomes new_data.
+    dataset: (N, ...).
+    new_data: (M, ...), of the same element type.
+    dataset_out: dataset, (N + M, ...).
     """
 
     def bind(self, site: Site) -> None:
@@ -73,9 +75,10 @@ class Append(Op):
     arity=lambda i, o: i == 2 * o + 1,
 )
 class AtomicAppend(Op):
-    """Appends to N datasets, each as Append does, all or none, while the mutex is held.
+    """Appends to several datasets, each as Append does, all or none, while the mutex is held.
 
     blobs: N datasets, then N tensors to append.
+    datasets: the N datasets.
     """
 
     def bind(self, site: Site) -> None:
@@ -93,7 +96,10 @@ class AtomicAppend(Op):
 
 @op("TrimDataset: +columns -> +columns", inplace="columns => columns", gradient=REFUSED, shape=UNKNOWN)
 def trim_dataset(*columns: Column, fields: tuple[str, ...] = (), multiple_of: int = 1) -> list[Column]:
-    """The first rows of a dataset, as many as the largest multiple of multiple_of. fields: the names of the columns."""
+    """The first rows of a dataset, as many as the largest multiple of multiple_of.
+
+    multiple_of: the number.
+    """
     if multiple_of < 1:
         raise EnforceNotMet(f"TrimDataset: multiple_of is {multiple_of}, and has to be positive")
     tree = Tree(fields)

@@ -14,27 +14,32 @@ from caffe2.ops.dataset.tree import Column, Tree, TreeCursor, cursor_of, part
 def create_tree_cursor(*, fields: tuple[str, ...] = ()) -> TreeCursor:
     """A cursor before the first row of a dataset with these columns.
 
-    fields: their names; "p:lengths" says how many entries of the columns "p:..." belong to each entry around it.
+    cursor: the cursor.
+    fields: the names of the columns; "p:lengths" says how many entries of the columns "p:..." belong to each entry
+        around it.
     """
     return TreeCursor(Tree(fields))
 
 
 @op("ResetCursor: cursor ->", gradient=REFUSED)
 def reset_cursor(cursor: TreeCursor) -> None:
-    """Put a cursor before the first row."""
+    """Puts a cursor before the first row."""
     with cursor_of(cursor, cursor.tree.fields).lock:
         cursor.offsets = []
 
 
 @op("GetCursorOffset: cursor -> offsets", gradient=REFUSED, shape=UNKNOWN)
 def get_cursor_offset(cursor: TreeCursor) -> Tensor:
-    """The offset of a cursor in each domain, int32 [domains]; [0] before it has read."""
+    """The offset of a cursor in each domain.
+
+    offsets: (domains), int32; (1), 0, before it has read.
+    """
     return torch.tensor(cursor.offsets, dtype=torch.int32)
 
 
 @op("CheckDatasetConsistency: +fields_ ->", gradient=REFUSED)
 def check_dataset_consistency(*columns: Column, fields: tuple[str, ...] = ()) -> None:
-    """Fails unless columns of a domain have as many entries, as many as the lengths ask for. fields: their names."""
+    """Fails unless the columns of a domain have as many entries, as many as the lengths ask for."""
     tree = Tree(fields)
     limits = tree.limits(columns)
     for name, domain, column in zip(fields, tree.domain, columns):
@@ -51,10 +56,7 @@ def check_dataset_consistency(*columns: Column, fields: tuple[str, ...] = ()) ->
 def read_next_batch(
     cursor: TreeCursor, *columns: Column, batch_size: int = 1, enforce_batch_size: bool = False
 ) -> list[Column]:
-    """The next batch_size rows of a dataset, fewer at the end and none behind it; several may read at once.
-
-    enforce_batch_size: give no row rather than fewer than batch_size.
-    """
+    """The next batch_size rows of a dataset, fewer at the end and none behind it; several may read at once."""
     tree = cursor_of(cursor, columns).tree
     with cursor.lock:
         offsets = cursor.here()
@@ -67,9 +69,11 @@ def read_next_batch(
 
 @op("ComputeOffset: cursor *dataset -> offsets", gradient=REFUSED, shape=UNKNOWN)
 def compute_offset(cursor: TreeCursor, *columns: Column) -> Tensor:
-    """Where each row, from that of the cursor on, begins in each domain: [rows + 1, domains] int64.
+    """Where each row, from that of the cursor on, begins in each domain.
 
     Rows behind the last one begin where it ends. The cursor goes before the first row.
+
+    offsets: (rows + 1, domains), int64.
     """
     tree = cursor_of(cursor, columns).tree
     with cursor.lock:
@@ -95,8 +99,9 @@ def read_random_batch(
 ) -> list[Column]:
     """The next batch_size rows in the order of idx, fewer at the end and none behind it; several may read at once.
 
-    idx: numbers of rows [N]. offsetsmat: where rows begin, as ComputeOffset tells.
-    enforce_batch_size: give no row rather than fewer. loop_over: begin again behind the last.
+    idx: (N), int64: numbers of rows.
+    offsetsmat: where rows begin, as ComputeOffset tells.
+    loop_over: begins again behind the last row.
     """
     tree = cursor_of(cursor, columns).tree
     if idx is None or offsets is None or offsets.dim() != 2:

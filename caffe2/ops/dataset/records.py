@@ -40,9 +40,10 @@ def _tensor_of(records: list[Record]) -> np.ndarray:
 
 @op("PackRecords: +fields_ -> tensor", gradient=REFUSED, shape=UNKNOWN)
 def pack_records(*columns: Column, fields: tuple[str, ...] = (), pack_to_single_shared_ptr: bool = False) -> np.ndarray:
-    """The rows of a dataset as the elements of a tensor [rows], each holding its entries of every column.
+    """The rows of a dataset as the elements of a tensor, each holding its entries of every column.
 
-    fields: the names of the columns. pack_to_single_shared_ptr: all rows as one element.
+    tensor: (rows), or (1) with pack_to_single_shared_ptr; only UnPackRecords can read it.
+    pack_to_single_shared_ptr: all rows are one element.
     """
     tree = Tree(fields)
     limits = tree.limits(columns)
@@ -69,8 +70,8 @@ def unpack_records(
 ) -> list[Column]:
     """The columns whose rows PackRecords packed.
 
+    packed_tensor: as PackRecords makes it.
     prototypes: a tensor for each column, of its type and shape; needed where there is no row.
-    fields: the names of the columns.
     """
     if not isinstance(packed, np.ndarray) or not all(isinstance(record, Record) for record in packed.reshape(-1)):
         raise EnforceNotMet("UnPackRecords: it unpacks what PackRecords packed")

@@ -57,10 +57,14 @@ def _swap(items: list[T], a: int, b: int) -> None:
 def sort_and_shuffle(
     cursor: TreeCursor, *columns: Column, sort_by_field_idx: int = 1, batch_size: int = 1, shuffle_size: int = 1
 ) -> Tensor:
-    """An order of the rows of a dataset, int64 [N], the same at every call.
+    """An order of the rows of a dataset, the same at every call.
 
-    sort_by_field_idx: rows are sorted by this column, int32 and at the root; -1 leaves them as they are. Then pieces of
-    shuffle_size * batch_size rows are shuffled, then the batches, of batch_size rows; rows behind the last batch stay.
+    Rows are sorted, then pieces of shuffle_size * batch_size rows are shuffled, then the batches, of batch_size rows;
+    rows behind the last batch stay.
+
+    indices: (N), int64.
+    sort_by_field_idx: the number of the column, int32 and at the root, to sort by; -1: not at all.
+    batch_size, shuffle_size: the sizes of batches, and of pieces in batches.
     """
     tree = cursor_of(cursor, columns).tree
     by = sort_by_field_idx

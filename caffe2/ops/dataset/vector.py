@@ -22,13 +22,19 @@ def create_tensor_vector() -> TensorVector:
 
 @op("TensorVectorSize: vector -> size", gradient=REFUSED, shape=UNKNOWN)
 def tensor_vector_size(vector: TensorVector) -> Tensor:
-    """How many tensors a vector holds: an int32 scalar."""
+    """How many tensors a vector holds.
+
+    size: int32, of no dimensions.
+    """
     return torch.tensor(len(vector), dtype=torch.int32)
 
 
 @op("ConcatTensorVector: vector -> tensor", gradient=REFUSED, shape=UNKNOWN)
 def concat_tensor_vector(vector: TensorVector) -> Tensor:
-    """The tensors of a vector, joined along the first dimension; in the others and in type they are alike."""
+    """The tensors of a vector, joined along the first dimension; in the others and in type they are alike.
+
+    tensor: (N, ...).
+    """
     if not vector:
         raise EnforceNotMet("ConcatTensorVector: the vector is empty")
     kinds = {(t.dtype, t.shape[1:]) for t in vector}
@@ -50,6 +56,8 @@ class CollectTensor(Op):
     """Keeps a sample of the tensors that it sees: num_to_collect of them, every one as likely (reservoir sampling).
 
     blobs: N vectors, then N tensors; those of one run are kept together, at the same place, or not at all.
+    vectors: the N vectors.
+    num_to_collect: how many tensors are kept.
     """
 
     num_to_collect: int = -1

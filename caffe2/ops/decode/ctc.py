@@ -38,11 +38,13 @@ def _lengths(x: Tensor, lengths: Tensor | None) -> Tensor:
     shape=UNKNOWN,
 )
 def ctc_greedy_decoder(x: Tensor, seq_len: Tensor | None = None, *, merge_repeated: bool = True) -> tuple[Tensor, ...]:
-    """The likeliest label of every step, without the blank, which is label 0.
+    """The likeliest label of every step, without the blank, which is label 0 (Graves et al., 2006).
 
-    INPUTS: [steps, batch, labels]. SEQ_LEN: the steps of each sequence, int32, all unless given. OUTPUT_LEN: how many
-    labels each sequence has; VALUES: the labels, one sequence after another, int32.
-    merge_repeated: a label counts once however often it follows itself. Graves et al., 2006.
+    INPUTS: (steps, batch, labels).
+    SEQ_LEN: (batch), int32: the steps of each sequence; all unless given.
+    OUTPUT_LEN: (batch), int32: how many labels each sequence has.
+    VALUES: (sum of OUTPUT_LEN), int32: the labels, one sequence after another.
+    merge_repeated: a label counts once however often it follows itself.
     """
     lengths = _lengths(x, seq_len)
     if not x.shape[2]:
@@ -71,12 +73,16 @@ def ctc_beam_search_decoder(
 ) -> tuple[Tensor, ...]:
     """The likeliest sequences of labels, the probabilities of all ways to align each with the steps summed up.
 
-    INPUTS: [steps, batch, labels], probabilities; label 0 is the blank. SEQ_LEN: the steps of each sequence, int32, all
-    unless given. beam_width: how many prefixes are carried from step to step; num_candidates: how many sequences are
-    answered for each of the batch; prune_threshold: labels not above it are left out at a step, unless all are.
-    OUTPUT_LEN: [batch * num_candidates], how many labels each has, 0 where there are no more candidates; VALUES: the
-    labels, one sequence after another, int32; OUTPUT_PROB: their probabilities. Hannun et al., First-Pass Large
-    Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs, 2014.
+    Hannun et al., First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs, 2014.
+
+    INPUTS: (steps, batch, labels): probabilities; label 0 is the blank.
+    SEQ_LEN: (batch), int32: the steps of each sequence; all unless given.
+    OUTPUT_LEN: (batch * num_candidates), int32: how many labels each has; 0 where there are no more candidates.
+    VALUES: (sum of OUTPUT_LEN), int32: the labels, one sequence after another.
+    OUTPUT_PROB: (batch * num_candidates): their probabilities.
+    beam_width: how many prefixes are carried from step to step.
+    num_candidates: how many sequences are answered for each of the batch.
+    prune_threshold: labels whose probability is not above it are left out at a step, unless all are.
     """
     if beam_width < 1 or num_candidates < 1:
         raise EnforceNotMet(f"beam_width and num_candidates must be positive: {beam_width}, {num_candidates}")

@@ -16,9 +16,11 @@ from caffe2.ops import demand
     shape=lambda predictions, transitions: predictions.new_empty(len(predictions), dtype=torch.int32),
 )
 def viterbi_path(predictions: Tensor, transitions: Tensor) -> Tensor:
-    """The labels y, int32, with the largest sum over n of predictions[n, y[n]] + transitions[y[n - 1], y[n]].
+    """The labels y with the largest sum over n of predictions[n, y[n]] + transitions[y[n - 1], y[n]] (Viterbi, 1967).
 
-    predictions: [steps, labels]; transitions: [labels, labels], from the row's label to the column's. Viterbi, 1967.
+    predictions: (steps, labels): scores.
+    transitions: (labels, labels): scores from the row's label to the column's.
+    viterbi_path: (steps), int32.
     """
     demand.rank(predictions, 2, "predictions")
     labels = predictions.shape[1]
@@ -44,7 +46,12 @@ def viterbi_path(predictions: Tensor, transitions: Tensor) -> Tensor:
     like="predictions",
 )
 def swap_best_path(predictions: Tensor, path: Tensor) -> Tensor:
-    """The predictions, [steps, labels], the best score of each step exchanged with that of its label in bestPath."""
+    """The predictions with the best score of each step exchanged with that of its label in bestPath.
+
+    predictions: (steps, labels).
+    bestPath: (steps), int32.
+    new_predictions: of the shape of predictions.
+    """
     demand.rank(predictions, 2, "predictions")
     if path.shape != predictions.shape[:1]:
         raise EnforceNotMet(f"bestPath holds a label for each of {len(predictions)} steps, not {tuple(path.shape)}")

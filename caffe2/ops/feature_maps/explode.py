@@ -19,7 +19,10 @@ from caffe2.ops.index.gather import Array, pick
     shape=UNKNOWN,
 )
 def single_scalar(presence: tuple[Tensor, ...], upstream: Array) -> tuple[Array, ...]:
-    """The next number of dout_values where the value of an example is present, example by example; 0 elsewhere."""
+    """The next number of dout_values where the value of an example is present, example by example; 0 elsewhere.
+
+    dout_values: the gradient of out_values.
+    """
     present = cells.stack(presence, torch.bool, "in_presence").t()
     _demand_total(upstream, int(present.sum()))
     if isinstance(upstream, np.ndarray):
@@ -37,7 +40,7 @@ def _define(many: str, kind: str, members: str, told: str, body: object) -> None
         gradient=NONE,
         arity=lambda i, o: i > 0,
         shape=UNKNOWN,
-        doc=f"The gradients of each input's values: those of the merged {kind.lower()}s, taken apart.\n\n{told}.",
+        doc=f"The gradients of the values of each input: that of the merged {kind.lower()}s, taken apart; {told}.",
     )(body)
 
 

@@ -29,7 +29,7 @@ FORMS = {
     shape=UNKNOWN,
 )
 def merge_dense(data: Array, presence: Tensor, *, feature_ids: tuple[int, ...] = ()) -> tuple[Tensor, Tensor, Array]:
-    """The elements of a matrix (examples, features) that are present, as scalars: lengths, keys and values.
+    """The elements of a matrix (examples, features) that are present, as a map of scalars.
 
     feature_ids: the key of every column.
     """
@@ -50,9 +50,10 @@ class _Merge(Op):
 
 
 class _Single(_Merge):
-    """{kind} of one feature each as a map of {kind}: of each example those that are present, input by input.
+    """Features of their own, all of {kind}, as a map of {kind}: of each example those that are present, input by input.
 
-    {told}. feature_ids: the key of every input.
+    in_lengths: (B), int32: how many values each example has; they count where the feature is present.
+    feature_ids: the key of every input.
     """
 
     feature_ids: tuple[int, ...] = ()
@@ -85,10 +86,7 @@ class _SingleRagged(_Single):
 
 
 class _Multi(_Merge):
-    """Maps of {kind} as one: of each example the features of the first input, of the second, and so on.
-
-    {told}.
-    """
+    """Maps of {kind} as one: of each example the features of the first input, of the second, and so on."""
 
 
 class _MultiScalar(_Multi):
@@ -117,15 +115,6 @@ class _MultiRagged(_Multi):
         )
 
 
-TOLD = {
-    ("Single", "Scalar"): "in and in_presence: a value for each example, and whether it is there",
-    ("Single", "List"): "in_lengths: how many values each example has, all counted where the feature is present",
-    ("Multi", "Scalar"): "in_lengths: how many features each example has",
-    (
-        "Multi",
-        "List",
-    ): "in_lengths: how many features each example has; in_values_lengths: how many values each feature",
-}
 BODIES = {
     ("Single", "Scalar"): _SingleScalar,
     ("Single", "List"): _SingleRagged,
@@ -161,7 +150,7 @@ def _define(many: str, kind: str) -> None:
         gradient=_arrow(many, kind),
         arity=lambda i, o: i > 0,
         shape=UNKNOWN,
-        doc=body.__mro__[1].__doc__.format(kind=f"{kind.lower()}s", told=TOLD[row]),
+        doc=body.__mro__[1].__doc__.format(kind=f"{kind.lower()}s"),
     )(type(name, (body,), {"_width": len(members)}))
 
 

@@ -14,7 +14,11 @@ TYPES = "int32 int64 float double"
 
 @op("Transpose: X -> Y", types=f"X: {TYPES}", engines="CUDNN HPTT", view=True)
 class Transpose(Op):
-    """Dimension d of Y is dimension axes[d] of X; without axes they are reversed."""
+    """The dimensions in another order: dimension d of Y is dimension axes[d] of X.
+
+    Y: X.shape[axes[0]], X.shape[axes[1]] ...
+    axes: the order; reversed unless given.
+    """
 
     axes: tuple[int, ...] = ()
 
@@ -37,7 +41,11 @@ def _(g: Gradient) -> None:
 
 @op("Expand: X shape -> Y", gradient="ExpandGradient: dY X -> dX", types=f"X: {TYPES}, shape: int64", view=True)
 def expand(x: Tensor, shape: Tensor) -> Tensor:
-    """X broadcast against the shape that a vector holds, as NumPy broadcasts; a dimension below 1 in it keeps X's."""
+    """X broadcast against a shape, as NumPy broadcasts.
+
+    shape: a vector of integers; a dimension below 1 in it keeps that of X.
+    Y: of the shape to which both broadcast.
+    """
     return x.expand(torch.broadcast_shapes(x.shape, [max(d, 1) for d in shape.tolist()])).contiguous()
 
 
@@ -82,10 +90,13 @@ def _number(value: Tensor, name: str) -> int:
     host="tiles axis",
 )
 class Tile(_Tiles):
-    """X repeated `tiles` times along `axis`.
+    """X repeated along a dimension.
 
-    Each is an argument or a blob of one integer; the blob goes first. As in the original, int64 tiles without a
-    blob for the axis mean axis 0.
+    As in the original, int64 tiles without a blob for the axis mean axis 0.
+
+    tiles: how many times: an argument or a blob of one integer, which comes first.
+    axis: the dimension: an argument or a blob of one integer, which comes first.
+    Y: the shape of X with `tiles` times as many elements along `axis`.
     """
 
     def __call__(
@@ -112,7 +123,11 @@ class TileGradient(_Tiles):
 
 @op("NumpyTile: data repeats -> tiled_data", types="repeats: int64")
 def numpy_tile(data: Tensor | np.ndarray, repeats: Tensor) -> Tensor | np.ndarray:
-    """Data repeated repeats[d] times along each dimension d; repeats is a vector of as many numbers."""
+    """Data repeated repeats[d] times along each dimension d.
+
+    repeats: (d), int32: a number for each dimension of data.
+    tiled_data: each dimension times its number.
+    """
     demand.rank(repeats, 1, "repeats")
     times = repeats.tolist()
     if len(times) != data.ndim or min(times, default=0) < 0:

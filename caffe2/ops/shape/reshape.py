@@ -39,10 +39,12 @@ def resolved(wanted: list[int], held: torch.Size) -> list[int]:
     view=True,
 )
 class Reshape(Op):
-    """The elements of data under another shape, and the shape that it had.
+    """The elements of data under another shape.
 
-    shape: the new shape, unless the blob new_shape holds it; 0 keeps the dimension at that place, one -1 is worked out.
-    old_shape: int64, or the type of new_shape, in host memory.
+    new_shape: the shape, instead of the argument.
+    reshaped: of that shape.
+    old_shape: the shape that data had, int64 or of the type of new_shape.
+    shape: the new shape; 0 keeps the dimension at that place, and one -1 is worked out from the others.
     """
 
     shape: tuple[int, ...] | None = None
@@ -70,7 +72,11 @@ def _(g: Gradient) -> None:
 
 @op("Flatten: X -> Y", gradient="ResizeLike: dY X -> dX", view=True)
 def flatten(x: Tensor, *, axis: int = 1) -> Tensor:
-    """X as a matrix: dimensions before `axis` make the rows, the others the columns."""
+    """X as a matrix: dimensions before `axis` make the rows, the others the columns.
+
+    Y: (rows, columns).
+    axis: where the columns begin.
+    """
     if not 0 <= axis <= x.ndim:
         raise EnforceNotMet(f"axis {axis} is not between 0 and X's {x.ndim} dimensions")
     return x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
@@ -78,14 +84,21 @@ def flatten(x: Tensor, *, axis: int = 1) -> Tensor:
 
 @op("FlattenToVec: input -> output", gradient="ResizeLike: doutput input -> dinput", view=True)
 def flatten_to_vec(x: Tensor) -> Tensor:
-    """The elements of input as a vector."""
+    """The elements of the input as a vector.
+
+    output: (N), N the number of elements.
+    """
     demand.least_rank(x, 1, "input")
     return x.reshape(prod(x.shape))
 
 
 @op("ResizeLike: data shape_tensor -> output", view=True)
 def resize_like(data: Tensor, shape_tensor: Tensor) -> Tensor:
-    """The elements of data under the shape of shape_tensor, which has as many."""
+    """The elements of data under the shape of another tensor.
+
+    shape_tensor: a tensor of as many elements.
+    output: of the shape of shape_tensor.
+    """
     if prod(data.shape) != prod(shape_tensor.shape):
         shapes = f"{tuple(data.shape)} and {tuple(shape_tensor.shape)}"
         raise EnforceNotMet(f"data and shape_tensor have the same number of elements, not {shapes}")
@@ -105,7 +118,11 @@ class _Dims(Op):
 
 @op("Squeeze: data -> squeezed", inplace="data -> squeezed", gradient="ExpandDims: dsqueezed -> ddata", view=True)
 class Squeeze(_Dims):
-    """Data without the dimensions `dims`, each of which is 1."""
+    """Data without some dimensions, each of which is 1.
+
+    squeezed: the shape of data without them.
+    dims: the dimensions.
+    """
 
     def __call__(self, data: Tensor) -> Tensor:
         demand.least_rank(data, self.dims[-1] + 1, "data")
@@ -116,7 +133,11 @@ class Squeeze(_Dims):
 
 @op("ExpandDims: data -> expanded", inplace="data -> expanded", gradient="Squeeze: dexpanded -> ddata", view=True)
 class ExpandDims(_Dims):
-    """Data with dimensions of 1 put in, at the places `dims` of the result."""
+    """Data with dimensions of 1 put in.
+
+    expanded: the shape of data with dimensions of 1.
+    dims: the places of these dimensions in the shape of expanded.
+    """
 
     def __call__(self, data: Tensor) -> Tensor:
         shape = list(data.shape)
@@ -129,7 +150,12 @@ class ExpandDims(_Dims):
 
 @op("PrependDim: data -> reshaped", inplace="data -> reshaped", gradient="MergeDim: dreshaped -> ddata", view=True)
 class PrependDim(Op):
-    """The first dimension n split in two, dim_size and n / dim_size."""
+    """The first dimension n split in two, dim_size and n / dim_size.
+
+    data: (n, ...).
+    reshaped: (dim_size, n / dim_size, ...).
+    dim_size: the new first dimension.
+    """
 
     dim_size: int = 0
 
@@ -146,6 +172,10 @@ class PrependDim(Op):
 
 @op("MergeDim: data -> reshaped", inplace="data -> reshaped", view=True)
 def merge_dim(data: Tensor) -> Tensor:
-    """The first two dimensions as one."""
+    """The first two dimensions as one.
+
+    data: (N, M, ...).
+    reshaped: (N * M, ...).
+    """
     demand.least_rank(data, 2, "data")
     return data.reshape(data.shape[0] * data.shape[1], *data.shape[2:])

@@ -17,7 +17,12 @@ def counted(places: Tensor, count: int) -> Tensor:
 
 @op("Accumulate: input -> output", types="input: floating", like="input", stores=False)
 class Accumulate(Op):
-    """output = input + gamma * output, from the output of the run before, or from 0 where it had another shape."""
+    """output = input + gamma * output, with the output of the run before, or 0 where it had another shape.
+
+    input: of any shape.
+    output: of the shape of input.
+    gamma: the weight of the past.
+    """
 
     gamma: float = 1.0
 
@@ -34,9 +39,14 @@ class Accumulate(Op):
 
 @op("AccumulateHistogram: X -> CurHist AccHist", types="X: floating")
 class AccumulateHistogram(Op):
-    """CurHist counts the elements of X by bucket, AccHist those of all runs; both (num_buckets + 2), int64.
+    """How many elements lie in each of some buckets, in this run and in all runs so far.
 
     The first bucket is below lower_bound, the last one from upper_bound on, those between are equally wide.
+
+    X: of any shape.
+    CurHist, AccHist: (num_buckets + 2), int64: of this run, and of all.
+    lower_bound, upper_bound: the ends of the buckets between.
+    num_buckets: how many lie between.
     """
 
     lower_bound: float = 0.0
@@ -59,8 +69,10 @@ class AccumulateHistogram(Op):
 
 @op("Histogram: +X -> histogram", types="X: float double")
 class Histogram(Op):
-    """histogram[i] = how many elements of all X lie in [bin_edges[i], bin_edges[i+1]), as int64.
+    """histogram[i] = how many elements of all X lie in [bin_edges[i], bin_edges[i+1]).
 
+    X: of any shapes.
+    histogram: (edges - 1), int64.
     bin_edges: at least two numbers, strictly increasing.
     """
 
@@ -94,8 +106,13 @@ RANGE_SCALING = 1.0001
 class SelfBinningHistogram(Op):
     """num_bins + 1 edges from the least to just above the greatest element of all X, and how many lie from each on.
 
-    bin_spacing: "linear" or "logarithmic", from logspace_start on. abs: of the absolute values.
-    histogram_counts: int64; its last element is 0.
+    X: of any shapes.
+    histogram_values: (num_bins + 1): the edges.
+    histogram_counts: (num_bins + 1), int64; the last element is 0.
+    num_bins: how many buckets.
+    bin_spacing: linear or logarithmic, from logspace_start on.
+    logspace_start: the least edge that is not 0, of logarithmic buckets.
+    abs: of the absolute values.
     """
 
     num_bins: int = 0

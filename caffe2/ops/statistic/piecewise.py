@@ -17,8 +17,10 @@ BOX_COX_EPSILON = 1e-6
 
 @op("Bucketize: data -> output", types="data: float")
 class Bucketize(Op):
-    """The index i with boundaries[i-1] < x <= boundaries[i] of every element x, as int32; 0 below, their number above.
+    """The index i with boundaries[i-1] < x <= boundaries[i] of every element x; 0 below, their number above.
 
+    data: of any shape.
+    output: of the shape of data, int32.
     boundaries: increasing numbers.
     """
 
@@ -41,9 +43,13 @@ class Bucketize(Op):
     types="float_features boundaries: float, indices lengths: int32",
 )
 def batch_bucketize(x: Tensor, indices: Tensor, boundaries: Tensor, lengths: Tensor) -> Tensor:
-    """Y[n, j] = how many boundaries of feature j lie below X[n, indices[j]], as int32.
+    """bucktized_feat[n, j] = how many boundaries of feature j lie below float_features[n, indices[j]].
 
-    boundaries: those of feature indices[0] in increasing order, then of indices[1] ... lengths: how many for each.
+    float_features: (N, D).
+    indices: (J), int32: columns of float_features, ascending.
+    boundaries: those of feature indices[0] in increasing order, then of indices[1] ...
+    lengths: (J), int32: how many boundaries each has.
+    bucktized_feat: (N, J), int32.
     """
     rank(x, 2, "float_features")
     rank(indices, 1, "indices")
@@ -62,13 +68,23 @@ def batch_bucketize(x: Tensor, indices: Tensor, boundaries: Tensor, lengths: Ten
 
 @op("StumpFunc: X -> Y", types="X: float", gradient=NONE)
 def stump_func(x: Tensor, *, threshold: float = 0.0, low_value: float = 0.0, high_value: float = 0.0) -> Tensor:
-    """Y = low_value where X <= threshold, else high_value."""
+    """Y = low_value where X <= threshold, else high_value.
+
+    X: of any shape.
+    Y: of the shape of X.
+    threshold, low_value, high_value: the numbers of the formula.
+    """
     return torch.where(x <= threshold, low_value, high_value)
 
 
 @op("StumpFuncIndex: X -> Index_Low Index_High", types="X: float", gradient=NONE, shape=UNKNOWN)
 def stump_func_index(x: Tensor, *, threshold: float = 0.0) -> tuple[Tensor, Tensor]:
-    """The flat indices of the elements with X <= threshold, and those of the others, in order, as int64."""
+    """The flat indices of the elements with X <= threshold, and those of the others, in order.
+
+    X: of any shape.
+    Index_Low, Index_High: vectors of int64.
+    threshold: the number.
+    """
     low = x.reshape(-1) <= threshold
     return low.nonzero().reshape(-1), (~low).nonzero().reshape(-1)
 
@@ -78,6 +94,10 @@ def batch_box_cox(data: Tensor, lambda1: Tensor, lambda2: Tensor) -> Tensor:
     """The transform of Box and Cox, 1964, of every column d of data[n, d].
 
     With x = max(data + lambda2[d], 1e-6): (x^lambda1[d] - 1) / lambda1[d], or ln x where lambda1[d] is 0.
+
+    data: (N, D).
+    lambda1, lambda2: (D).
+    output: (N, D).
     """
     if data.dim() < 1:
         raise EnforceNotMet("data has at least one dimension")
@@ -100,11 +120,16 @@ def batch_box_cox(data: Tensor, lambda1: Tensor, lambda2: Tensor) -> Tensor:
     arity=lambda i, o: i in (1, 4),
 )
 class PiecewiseLinearTransform(Op):
-    """Y[n, d] = slopes[d, k] * x + intercepts[d, k], x = X[n, d] cut to bounds[d], k the piece it lies in.
+    """Piecewise linear functions: transforms[n, d] = slopes[d, k] * x + intercepts[d, k], k the piece in which x lies.
 
-    bounds, slopes, intercepts: of one column after another, K + 1 bounds in increasing order and K of the others for
-    each; as arguments or as blobs. binary: there is one function, of X[n, 1]; Y[n, 0] = 1 - Y[n, 1]; X may have one
-    column.
+    x = predictions[n, d], cut to the bounds of column d.
+
+    predictions: (N, D).
+    bounds: of one column after another, K + 1 numbers in increasing order; a blob or an argument, as the following.
+    slopes, intercepts: of one column after another, K numbers.
+    transforms: (N, D).
+    binary: there is one function, of predictions[n, 1]: transforms[n, 1] is its value and transforms[n, 0] 1 less that;
+        predictions may have one column.
     """
 
     binary: bool = False
@@ -161,10 +186,16 @@ class PiecewiseLinearTransform(Op):
 
 @op("NGramFromCategorical: floats -> ngrams", types="floats: float", gradient=NONE)
 class NGramFromCategorical(Op):
-    """ngrams[n] = the sum over k of place_k * the product of the limits before k, as int64.
+    """The number of a combination: ngrams[n] = sum over k of place_k * the product of the limits before k.
 
     place_k is the position of the nearest whole number to floats[n, col_ids[k]] among the categorical_limits[k] values
     that `vals` gives for column k, 0 where it is none of them.
+
+    floats: (N, D).
+    ngrams: (N), int64.
+    col_ids: the columns that are looked at.
+    categorical_limits: for each of them how many categories it has.
+    vals: the values of all these categories, one column after another.
     """
 
     col_ids: tuple[int, ...] = ()

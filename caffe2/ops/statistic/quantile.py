@@ -19,9 +19,13 @@ PERCENTILE_EPSILON = 1e-10
 
 @op("Quantile: +X -> quantile_value", types="X: float double", shape=lambda *xs, **_: xs[0].new_empty(1))
 class Quantile(Op):
-    """A value, of shape (1), that `quantile` of all elements of all X do not exceed, found by bisection.
+    """A value that the fraction `quantile` of all elements of all X do not exceed, found by bisection.
 
-    quantile: 0 to 1. abs: of the absolute values. tol: bisection stops at bounds that differ by tol * (|low| + |high|).
+    X: of any shapes.
+    quantile_value: (1).
+    quantile: the fraction, 0 to 1.
+    abs: of the absolute values.
+    tol: bisection stops at bounds that differ by tol * (|low| + |high|).
     """
 
     quantile: float = -1.0
@@ -65,10 +69,14 @@ class Quantile(Op):
     like="original_values",
 )
 def percentile(x: Tensor, pairs: Tensor, lengths: Tensor) -> Tensor:
-    """The percentile of every element of X[n, f] in the distribution of feature f, interpolated linearly.
+    """The percentile of every element in the distribution of its column, interpolated linearly.
 
-    value_to_pct: pairs of a value and its percentile, in order, for one feature after another. lengths: how many for
-    each. Below the first value the percentile is 0, above the last one 1.
+    Below the first value the percentile is 0, above the last one 1.
+
+    original_values: (N, F).
+    value_to_pct: (values, 2): pairs of a value and its percentile, in order, for one feature after another.
+    lengths: (F), int32: how many pairs each feature has.
+    percentile_values: (N, F).
     """
     rank(x, 2, "original_values")
     rank(pairs, 2, "value_to_pct")
@@ -93,11 +101,16 @@ def percentile(x: Tensor, pairs: Tensor, lengths: Tensor) -> Tensor:
 
 @op("BisectPercentile: raw_values -> percentile", gradient=NONE, types="raw_values: float", like="raw_values")
 class BisectPercentile(Op):
-    """The percentile of every element of raw_values[n, f] in the distribution of feature f, interpolated linearly.
+    """The percentile of every element in the distribution of its column, interpolated linearly.
 
-    percentile_raw: values, in order, for one feature after another. lengths: how many for each. percentile_mapping,
-    percentile_lower, percentile_upper: the percentile at each value, just below it and just above it.
     Below the first value the percentile is 0, above the last one 1.
+
+    raw_values: (N, F).
+    percentile: (N, F).
+    percentile_raw: values, in order, for one feature after another.
+    percentile_mapping, percentile_lower, percentile_upper: the percentile at each of these values, just below it and
+        just above it.
+    lengths: how many of these values each feature has.
     """
 
     percentile_raw: tuple[float, ...] = ()
