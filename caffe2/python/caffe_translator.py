@@ -71,21 +71,22 @@ def translate_solver(
     *,
     snapshot: str | os.PathLike | None = None,
     feed: Feed | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
     max_iter: int | None = None,
     device: str | caffe2_pb2.DeviceOption = "cpu",
 ) -> CaffeSolver:
     """A Caffe solver, its prototxt or a SolverParameter, as nets that train in the current workspace.
 
     weights: files of weights to begin with. snapshot: a `.solverstate`, or one of HDF5, to go on from.
-    feed: called with "TRAIN" or "TEST" before each pass where layers such as MemoryData are fed: {blob: array}.
+    feed: called with "TRAIN" or "TEST" before each pass, it gives {blob: array}: the tops of layers such as MemoryData,
+    and of data layers whose files are elsewhere. input_shapes: of what is fed where the nets do not tell.
     max_iter: instead of the solver's. device: "cpu", "cuda:0", or a DeviceOption.
     Raises TranslatorError: a file that cannot be read, a net that Caffe refuses, all that cannot be trained.
     """
     paths = [weights] if isinstance(weights, (str, os.PathLike)) else list(weights)
     option = device_option(device) if isinstance(device, str) else device
-    return CaffeSolver(
-        read_training(solver, paths, snapshot, max_iter=max_iter), TranslatorRegistry.custom(), feed, option
-    )
+    training = read_training(solver, paths, snapshot, max_iter=max_iter, input_shapes=input_shapes)
+    return CaffeSolver(training, TranslatorRegistry.custom(), feed, option)
 
 
 class TranslatorRegistry:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe2.bridge.caffe.errors import NetError
 from caffe2.bridge.caffe.training import Training, write_state, write_weights
 from caffe2.bridge.caffe.training.files import check_writable
 from caffe2.bridge.caffe.translate.model import Custom
@@ -58,9 +57,8 @@ class CaffeSolver:
         feed: Feed | None = None,
         device: caffe2_pb2.DeviceOption = CPU,
     ) -> None:
-        if training.fed and feed is None:
-            what = f"the blobs {', '.join(training.fed)} have to be fed: give translate_solver a function `feed`"
-            raise NetError(f"{what}, or the net data layers that read files")
+        if feed is None:
+            training.demand_data()
         self.training, self.param, self.notes, self._feed = training, training.param, training.notes, feed
         self._device = device
         self._models = made = Models(training, custom, device)

@@ -111,7 +111,7 @@ def test_a_gpu_that_is_not_here(folder: Path, capsys: pytest.CaptureFixture) -> 
     [
         ({}, ["--snapshot", "none.solverstate"], "none.solverstate"),
         ({}, ["--weights", "none.caffemodel"], "none.caffemodel"),
-        ({"net.prototxt": net_text()}, [], "data, label have to be fed"),
+        ({"net.prototxt": net_text()}, [], "a program may feed data, label"),
         ({"net.prototxt": 'layer { name: "x" type: "Nothing" }'}, [], 'unknown layer type "Nothing"'),
         ({"solver.prototxt": 'net: "gone.prototxt" base_lr: 1 lr_policy: "fixed"'}, [], "gone.prototxt: no such file"),
         ({"solver.prototxt": SOLVER + "nothing: 1"}, [], "nothing"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe2.bridge.caffe import FileError, NetError, WeightsError
+from caffe2.bridge.caffe import FileError, UntranslatableError, WeightsError
 from caffe2.bridge.caffe.snapshot import read_snapshot
 from caffe2.bridge.caffe.weights import read_weights
 from caffe2.proto import caffe_pb2
@@ -113,5 +113,5 @@ def test_a_prefix_that_cannot_be_written_is_told_before_the_first_step(tmp_path:
 
 def test_nets_to_be_fed_need_a_function(tmp_path: Path) -> None:
     solver = solver_of(tmp_path, {}, [])
-    with pytest.raises(NetError, match="data, label"):
+    with pytest.raises(UntranslatableError, match="feed data, label"):
         type(solver)(solver.training)

@@ -156,3 +156,17 @@ def test_devices_that_are_not(name: str, tmp_path: Path) -> None:
 def test_what_is_fed_has_zeros_before(tmp_path: Path) -> None:
     solver_of(tmp_path, {}, []).begin()
     assert workspace.FetchBlob("data").shape == (5, 2, 6, 6) and not np.any(workspace.FetchBlob("data"))
+
+
+def test_data_layers_whose_files_are_elsewhere_are_fed(tmp_path: Path) -> None:
+    data = batches(2)
+    text = net_text().replace('"MemoryData"', '"Data" data_param { source: "gone" batch_size: 5 }')
+    at = text.index("memory_data_param")
+    (tmp_path / "net.prototxt").write_text(text[:at] + text[text.index("}", at) + 1 :])
+    stream = iter(data)
+    solver = translate_solver(
+        caffe_pb2.SolverParameter(net=str(tmp_path / "net.prototxt"), **PLAIN),
+        feed=lambda phase: next(stream),
+        input_shapes={"data": (5, 2, 6, 6)},
+    )
+    assert begun(solver).step() == pytest.approx(loss_and_gradients(parameters(), data[0])[0], rel=1e-5)

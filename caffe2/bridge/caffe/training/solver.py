@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf.message import Message
 
 from caffe2.bridge.caffe.errors import FileError, Position, Problem, UntranslatableError
+from caffe2.bridge.caffe.fed import tops_fed
+from caffe2.bridge.caffe.layers import Layer, Shape
 from caffe2.bridge.caffe.matching import put_weights
 from caffe2.bridge.caffe.net import Net, read_net
 from caffe2.bridge.caffe.prototxt import Solver, read_prototxt, read_solver
@@ -19,8 +21,6 @@ from caffe2.bridge.caffe.weights import read_weights
 from caffe2.proto import caffe_pb2
 
 PathLike = str | os.PathLike
-FED = ("Input", "MemoryData", "WindowData", "DenseImageData", "AnnotatedData")
-"""Layers whose tops come from the program that trains."""
 
 
 @dataclass
@@ -41,8 +41,14 @@ class Training:
     @property
     def fed(self) -> list[str]:
         """The blobs that a program has to feed, in the order of the layers; those of the tests too."""
-        layers = [layer for net in (self.train, *self.tests) for layer in net.layers if layer.type in FED]
-        return list(dict.fromkeys(top for layer in layers for top in layer.proto.top))
+        return list(dict.fromkeys(name for net in (self.train, *self.tests) for name in tops_fed(net)))
+
+    def demand_data(self) -> None:
+        """Raises UntranslatableError that lists the layers whose tops nobody makes unless they are fed."""
+        layers = [layer for net in (self.train, *self.tests) for layer in net.layers]
+        waiting = [layer for layer in layers if layer.reference and not layer.reference.here()]
+        if problems := list(dict.fromkeys(map(_without_data, waiting))):
+            raise UntranslatableError(problems)
 
 
 def read_training(
@@ -53,14 +59,16 @@ def read_training(
     max_iter: int | None = None,
     level: int | None = None,
     stages: Sequence[str] = (),
+    input_shapes: Mapping[str, Shape] | None = None,
 ) -> Training:
     """The training that a solver's prototxt (a path or a SolverParameter) describes.
 
     weights: files to take the weights from, by layer name, the last one counting; else those that the solver names.
     snapshot: a `.solverstate` or `.solverstate.h5` to go on from, whose `.caffemodel` has the weights.
     max_iter: instead of the solver's. level, stages: for the state of the training net.
+    input_shapes: of what is fed where the nets do not tell, such as data layers whose files are elsewhere.
     Raises TranslatorError: a file that cannot be read, a net that Caffe refuses; UntranslatableError lists at once all
-    that the solver lacks, and all data layers without data.
+    that the solver lacks.
     """
     read = _solver(solver)
     if read.problems:
@@ -73,7 +81,13 @@ def read_training(
     check_solver(read.proto, read.path)
     if weights and snapshot is not None:
         raise FileError("give a snapshot to go on from, or weights to begin with, not both")
-    made = Training(read.proto, read.path, read.snapshot_prefix(), _train_net(read), _test_nets(read))
+    made = Training(
+        read.proto,
+        read.path,
+        read.snapshot_prefix(),
+        _train_net(read, input_shapes or {}),
+        _test_nets(read, input_shapes or {}),
+    )
     made.notes += read.notes
     paths = [os.fspath(path) for path in weights]
     if snapshot is not None:
@@ -94,35 +108,37 @@ def _solver(solver: PathLike | Message) -> Solver:
     return Solver(proto, "solver.prototxt")
 
 
-def _train_net(solver: Solver) -> Net:
+def _train_net(solver: Solver, shapes: Mapping[str, Shape]) -> Net:
     s = solver.proto
     file = s.train_net if s.HasField("train_net") else s.net if s.HasField("net") else ""
     inline = s.train_net_param if s.HasField("train_net_param") else s.net_param
-    return _net(solver, file or inline, s.train_state, "TRAIN")
+    return _net(solver, file or inline, s.train_state, "TRAIN", shapes)
 
 
-def _test_nets(solver: Solver) -> list[Net]:
+def _test_nets(solver: Solver, shapes: Mapping[str, Shape]) -> list[Net]:
     """In Caffe's order: test_net_param, test_net, and the training's own for the test_iters that are left."""
     s = solver.proto
     sources: list[str | Message] = [*s.test_net_param, *s.test_net]
     own = s.net_param if s.HasField("net_param") else s.net
     sources += [own] * (len(s.test_iter) - len(sources))
     states = s.test_state or [caffe_pb2.NetState()] * len(sources)
-    return [_net(solver, source, state, "TEST") for source, state in zip(sources, states, strict=True)]
+    return [_net(solver, source, state, "TEST", shapes) for source, state in zip(sources, states, strict=True)]
 
 
-def _net(solver: Solver, source: str | Message, state: Message, phase: str) -> Net:
+def _net(solver: Solver, source: str | Message, state: Message, phase: str, shapes: Mapping[str, Shape]) -> Net:
     """A net in the state that its file asks for, the solver's state coming first."""
     if isinstance(source, str):
         source = _found(source, solver.path)
-        own = read_prototxt(source).net.state
+        proto = read_prototxt(source).net
     else:
-        own = source.state
+        proto = source
     merged = caffe_pb2.NetState(phase=caffe_pb2.Phase.Value(phase))
-    merged.MergeFrom(own)
+    merged.MergeFrom(proto.state)
     merged.MergeFrom(state)
     name = caffe_pb2.Phase.Name(merged.phase)
-    return read_net(source, phase=name, level=merged.level, stages=tuple(state.stage))
+    tops = {top for layer in proto.layer for top in layer.top}
+    shapes = {top: shape for top, shape in shapes.items() if top in tops or phase == "TRAIN"}
+    return read_net(source, phase=name, level=merged.level, stages=tuple(state.stage), input_shapes=shapes)
 
 
 def _found(path: str, beside: str, by_name: bool = False) -> str:
@@ -140,7 +156,7 @@ def _found(path: str, beside: str, by_name: bool = False) -> str:
 
 
 def _finish(made: Training, paths: Sequence[str]) -> None:
-    """Put weights to the nets, keep what the nets note, and list what is not here."""
+    """Put weights to the nets, and keep what the nets note."""
     for path in paths:
         stored = read_weights(path)
         put_weights(made.train.layers, stored, made.train.notes)
@@ -148,15 +164,11 @@ def _finish(made: Training, paths: Sequence[str]) -> None:
             put_weights(net.layers, stored, [])
     notes = [note for net in (made.train, *made.tests) for note in net.notes]
     made.notes += list(dict.fromkeys(notes))
-    if problems := [problem for net in (made.train, *made.tests) for problem in _without_data(net)]:
-        raise UntranslatableError(list(dict.fromkeys(problems)))
 
 
-def _without_data(net: Net) -> list[Problem]:
-    sources = [layer for layer in net.layers if hasattr(layer.reference, "here") and layer.type not in FED]
-    what = "there is no {!r}; paths start from the working directory, or from the folder of this file"
-    return [
-        Problem(layer.name, layer.type, "source", layer.position, what.format(layer.reference.source))
-        for layer in sources
-        if not layer.reference.here()
-    ]
+def _without_data(layer: Layer) -> Problem:
+    source, tops = getattr(layer.reference, "source", ""), ", ".join(layer.tops)
+    place = "source" if source else ""
+    missing = f"there is no {source!r}; paths start from the working directory, or from the folder of this file; "
+    what = f"{missing * bool(source)}a program may feed {tops}: translate_solver(..., feed=function)"
+    return Problem(layer.name, layer.type, place, layer.position, what)

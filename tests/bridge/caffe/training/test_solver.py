@@ -116,5 +116,7 @@ def test_nets_are_looked_for_beside_the_solver(tmp_path: Path) -> None:
 
 def test_data_that_is_not_there(tmp_path: Path) -> None:
     data = 'layer { name: "d" type: "Data" top: "x" top: "y" data_param { source: "gone_lmdb" batch_size: 2 } }\n'
+    made = read_training(solver(PLAIN, data + FC.format("ip", "x", "") + LOSS % "ip"), input_shapes={"x": (2, 3, 1, 1)})
+    assert made.fed == ["x", "y"] and made.train.shapes["ip"] == (2, 3)
     with pytest.raises(UntranslatableError, match="gone_lmdb"):
-        read_training(solver(PLAIN, data + FC.format("ip", "x", "") + LOSS % "ip"))
+        made.demand_data()
