@@ -10,6 +10,7 @@ from caffe2.__main__ import main
 from caffe2.opdef import lookup, registry
 from caffe2.opdef.catalogue import families
 from caffe2.opdef.document import argument, document
+from caffe2.opdef.glossary import blobs, meanings
 from docs.catalogue import FOLDER, page
 
 
@@ -30,10 +31,16 @@ def test_every_operator_has_a_family():
 
 
 @pytest.mark.parametrize("name", sorted(registry))
-def test_every_argument_is_told(name):
+def test_every_blob_and_argument_is_told(name):
     d = lookup(name)
+    shown, told = document(d, width=1000), meanings(d)
     for a in d.args.values():
-        assert a.injected or argument(a) in document(d, width=1000)
+        assert a.injected or argument(a) in shown and told.get(a.name), f"say what {a.name} means"
+    for blob in blobs(d):
+        assert told.get(blob), f"say what {blob} holds, and of what shape"
+    for engine, body in d.kernels.items():
+        for a in d.declared(body).values():
+            assert a.injected or meanings(d, body).get(a.name), f"say what {a.name} means with {engine}"
 
 
 def test_commands(capsys, tmp_path):

@@ -67,7 +67,7 @@ def where(c: Tensor, x: Any, y: Any, *, broadcast_on_rows: bool = False) -> Any:
 
 
 @op("Conditional: Condition DataT DataF -> DataO", types="Condition: bool", like="DataT", gradient=NONE)
-def conditional(condition: Tensor, x: Any, y: Any) -> Any:
+def conditional(condition: Tensor, x: Tensor | np.ndarray, y: Tensor | np.ndarray) -> Any:
     """Row i of DataO is that of DataT where Condition[i] holds, else that of DataF.
 
     Condition: (N).
@@ -87,6 +87,7 @@ def conditional(condition: Tensor, x: Any, y: Any) -> Any:
 class IsMemberOf(Op):
     """Y says of every element of X whether it is one of `value`.
 
+    X: of any shape.
     Y: bool, of the shape of X.
     value: the members: integers or strings.
     dtype: the element type of X, which need not be given: int32, int64, bool or string.
@@ -105,7 +106,7 @@ class IsMemberOf(Op):
             if kind not in ("int32", "int64", "bool", "string"):
                 raise EnforceNotMet(f"dtype is int32, int64, bool or string, not {kind}")
 
-    def __call__(self, x: Any) -> Tensor:
+    def __call__(self, x: Tensor | np.ndarray) -> Tensor:
         if isinstance(x, np.ndarray):
             found = np.fromiter((text in self.texts for text in x.reshape(-1)), dtype=bool, count=x.size)
             return torch.from_numpy(found.reshape(x.shape))

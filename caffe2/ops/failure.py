@@ -1,4 +1,7 @@
-"""Operators that look for values gone wrong, and operators that fail on purpose, which try how failures are handled."""
+"""Operators that look for values gone wrong, and operators that fail on purpose, which try how failures are handled.
+
+message: what the error says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Maps from integers to integers."""
+"""Maps from integers to integers.
+
+map: a map, as CreateMap makes it.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 strings: of any shape.
 bools: bool, of the shape of strings.
 prefixes, suffixes: of the shape of strings.
+suffix, text, prefix: the string to compare with.
+length: how many bytes.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 X, input, tensor, data: of any shape.
 Y, output: of the shape of the input.
+dY: the gradient of the function's output.
+dX: the gradient of its input.
 """
 
 from __future__ import annotations
@@ -164,7 +166,10 @@ def _(g: Gradient) -> None:
 
 @op("ReplaceNaN: input -> output", inplace="input -> output", types="input: floating", like="input")
 def replace_nan(x: Tensor, *, value: float = 0.0) -> Tensor:
-    """The input with every NaN replaced by `value`."""
+    """The input with every NaN replaced by `value`.
+
+    value: the number.
+    """
     return torch.where(torch.isnan(x), value, x)
 
 

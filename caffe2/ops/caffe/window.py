@@ -73,6 +73,7 @@ def max_pool_mask(
 def pad(x: Tensor, *, pad: tuple[int, ...]) -> Tensor:
     """X with zeros on both sides of its last axes.
 
+    X: of any shape.
     Y: as many zeros larger.
     pad: how many zeros are added on either side of each of the last axes.
     """

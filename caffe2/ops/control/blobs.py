@@ -12,7 +12,10 @@ from caffe2.runtime.values import strings
 
 @op("Free: +blobs -> +blobs", inplace="blobs => blobs", empty=True, gradient=REFUSED, shape=UNKNOWN)
 def free(*blobs: Any) -> tuple[None, ...]:
-    """Empties blobs: what they held is freed, they stay in the workspace."""
+    """Empties blobs: what they held is freed, they stay in the workspace.
+
+    blobs: any blobs.
+    """
     return (None,) * len(blobs)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from caffe2.opdef import NONE, UNKNOWN, EnforceNotMet, Op, Site, op
 from caffe2.proto.caffe2_pb2 import NetDef
-from caffe2.runtime.blob import Blob
+from caffe2.runtime.blob import Blob, describe
 from caffe2.runtime.workspace import Workspace
 
 
@@ -126,7 +126,9 @@ class Do(Op):
         self.names = dict(zip(self.inner_blobs, bound))
 
     def __call__(self, *blobs: Any) -> None:
-        scopes: Scopes = blobs[-1]
+        scopes = blobs[-1]
+        if not isinstance(scopes, Scopes):
+            raise EnforceNotMet(f"Do: {self.site.inputs[-1]} is a scope, as CreateScope makes, not {describe(scopes)}")
         if self.backward:
             scope = scopes.pop(self.site.workspace, self.names)
         elif self.reuse_workspace and len(scopes):

@@ -124,6 +124,7 @@ def copy_rows_to_tensor(table: Tensor, indices: Tensor, row: Tensor) -> Tensor:
     input_tensor: (M, D).
     indices: (N): rows of input_tensor.
     row: (D).
+    output_tensor: input_tensor, overwritten.
     """
     demand.rank(table, 2, "input_tensor")
     demand.rank(indices, 1, "indices")

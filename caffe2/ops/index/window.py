@@ -23,6 +23,7 @@ class VariableLengthSequencePadding(Op):
 
     input: (time, batch, features).
     seq_lengths: (batch), int32.
+    output: the input, overwritten.
     """
 
     def bind(self, site: Site) -> None:

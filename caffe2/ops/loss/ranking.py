@@ -144,7 +144,10 @@ def lambda_rank_ndcg(
     like="y",
 )
 def lambda_rank_ndcg_gradient(y: Tensor, lengths: Tensor, cache: Tensor, dloss: Tensor) -> Tensor:
-    """dy = dy_cache, which LambdaRankNdcg made, times the dloss of the list it belongs to."""
+    """dy = dy_cache times the dloss of the list it belongs to.
+
+    dy_cache: dy as LambdaRankNdcg made it.
+    """
     lengths = lengths.reshape(-1)
     demand_lengths(lengths, y.numel(), "session_lengths")
     if dloss.numel() != lengths.numel():

@@ -86,7 +86,8 @@ def lp_norm_gradient(x: Tensor, dz: Tensor, *, p: int = 2, average: bool = False
     """dx = dout * sign(X) for p = 1, where |X| > 1e-12, and dout * 2 X for p = 2; divided by n where averaged.
 
     p: 1 or 2.
-    dout: (1).
+    dout: (1): the gradient of Z.
+    dx: the gradient of X.
     """
     demand_norm(x, p, average)
     if tuple(dz.shape) != (1,):

@@ -96,6 +96,7 @@ def check_atomic_bool(atomic: AtomicBool) -> Tensor:
 def async_net_barrier(*inputs: Any, cross_device: bool = False) -> tuple[Any, ...]:
     """Waits for all of its inputs, and hands them on.
 
+    inputs: any blobs.
     outputs: the inputs.
     cross_device: accepted and ignored.
     """
