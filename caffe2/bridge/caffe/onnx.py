@@ -13,6 +13,7 @@ from caffe2.bridge.caffe.translate.builder import Translation
 from caffe2.bridge.caffe.translate.model import as_filled, without_params
 from caffe2.bridge.caffe.verify import TOLERANCE
 from caffe2.bridge.onnx import OPSET, Graph, export, filled, judge
+from caffe2.bridge.onnx.single import single_assignment
 from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.workspace import Workspace
@@ -69,7 +70,7 @@ def compare(
         workspace.feed(name, value)
     workspace.run_net_once(predict_net)
     found = judge.run(path, inputs)
-    names = {name: name.rpartition("_")[0] if name in inputs else name for name in found}
+    names = dict(zip(single_assignment(predict_net).external_output, predict_net.external_output))
     return [_output(name, workspace.fetch(names[name]), value) for name, value in found.items()]
 
 

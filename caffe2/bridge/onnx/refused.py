@@ -27,5 +27,4 @@ REFUSED = {
     **dict.fromkeys(("CaffeData", "CaffeHDF5Data", "CaffeImageData", "ImageInput"), DATA),
     "CaffeHDF5Output": "it writes files; take it out, and let its inputs be outputs of the net",
     "CaffePSROIPool": "ONNX pools no regions of position-sensitive maps; end the net before it, and pool behind",
-    "CaffeProposal": "regions are proposed step by step; end the net before it, and propose behind",
 }

@@ -17,6 +17,7 @@ load_all()
 
 REFUSED = {
     "BatchGather": 1,
+    "CaffeDetectionOutput": 1,
     "ConstantFill": 3,
     "ConvTranspose": 4,
     "Dropout": 2,

@@ -52,6 +52,8 @@ def _(c: Call) -> None:
 
 def _literal(c: Call) -> dict[str, int]:
     """The attribute that says that 0 means 0."""
+    if c.graph.opset < 14 and 0 in c.result().shape:
+        raise Unexportable("empty tensors are reshaped from opset 14 on")
     return {"allowzero": 1} if c.graph.opset >= 14 else {}
 
 
