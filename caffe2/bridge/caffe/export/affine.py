@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from caffe2.bridge.caffe.export.draft import Draft, exports
 from caffe2.bridge.caffe.export.shape import reshape
 from caffe2.bridge.caffe.export.site import Refusal, Site
@@ -46,11 +48,13 @@ def _(s: Site, e: Draft) -> None:
 @exports("Cast")
 def _(s: Site, e: Draft) -> None:
     """Casts to whole numbers are left out where the numbers are indices, which are whole already."""
-    to = s.definition.arguments(s.op).get("to")
-    if getattr(to, "is_floating_point", False):
+    to = s.definition.arguments(s.op).get("to", torch.float32)
+    if to in (torch.float32, torch.float64):
         e.layer("Split", s.x, s.y)
-    else:
+    elif to in (torch.int32, torch.int64) and s.y not in e.program.outputs:
         e.indices[s.y] = e.index(s.x)
+    else:
+        raise Refusal(f"it gives numbers of {to}, and Caffe's blobs hold floats", argument="to")
 
 
 @exports("Gather", "BatchGather")

@@ -44,6 +44,8 @@ def spread(s: Site, name: str, like: Shape, numpy: bool) -> Spread:
 @exports("Add", "Sub", "Mul", "Div")
 def _(s: Site, e: Draft) -> None:
     a, b = s.inputs
+    if s.type == "Div" and s.y in e.program.whole:
+        raise Refusal("it divides whole numbers, and leaves the remainders out", advice="cast them to float first")
     numpy = not s.args["broadcast"]
     plain = s.shape(a) == s.shape(b)
     if plain and e.constant(a) is None and e.constant(b) is None:
@@ -105,7 +107,7 @@ def _by_number(s: Site, e: Draft, x: str, y: Spread, array: np.ndarray, source: 
         return
     full = s.out_shape[y.first : y.first + len(y.inner)]
     held = np.broadcast_to(array.reshape(y.inner), full)
-    weight = Weight(held, source if array.shape == full else "")
+    weight = Weight(held, source if array.shape == full else "", source)
     param = {name: v for name, v, usual in (("axis", y.first, 1), ("num_axes", len(full), 1)) if v != usual}
     e.layer(kind, x, s.y, weights=[weight], **{field: param})
 

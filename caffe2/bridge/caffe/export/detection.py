@@ -47,7 +47,7 @@ def _made(low: list[float], high: list[float], ratios: list[float]) -> np.ndarra
     boxes = []
     for k, size in enumerate(low):
         mean = (size * high[k]) ** 0.5 if high else size
-        boxes += [(size, size), *([(mean, mean)] if high else []), *((mean * r**0.5, mean / r**0.5) for r in ratios)]
+        boxes += [(size, size), *([(mean, mean)] if high else []), *((size * r**0.5, size / r**0.5) for r in ratios)]
     return np.array(boxes) if boxes else np.zeros((0, 2))
 
 

@@ -53,10 +53,14 @@ LATER = {"Clip": "2018", "Swish": "2018"}
 
 @dataclass
 class Weight:
-    """The numbers of one parameter; `source` is the blob that they are, unchanged, so that layers may share it."""
+    """The numbers of one parameter.
+
+    source: the blob that they are, unchanged, so that layers may share it. stem: the blob that they were made of.
+    """
 
     array: np.ndarray
     source: str = ""
+    stem: str = ""
 
 
 @dataclass
@@ -67,6 +71,7 @@ class Drafted:
     fork: Message | None
     weights: list[Weight] = field(default_factory=list)
     name: str = ""
+    site: Site | None = None
 
     def reads(self, old: str, new: str) -> None:
         """Give a bottom or top another name."""
@@ -81,6 +86,7 @@ class Draft:
         self.program, self.bvlc = program, bvlc
         self.layers: list[Drafted] = []
         self.notes: list[str] = []
+        self.site: Site | None = None
         self.overwriting: set[str] = set()
         self.done: set[int] = set()
         self.indices: dict[str, str] = {}  # blobs of whole numbers, by the blob of floats that has the same
@@ -109,7 +115,7 @@ class Draft:
         given = {field: value for field, value in params.items() if value != {}}
         proto = caffe_pb2.LayerParameter(type=kind, bottom=below, top=above, **given)
         made = ForkLayerParameter(**fork) if fork is not None else None
-        self.layers.append(Drafted(proto, made, list(weights), name))
+        self.layers.append(Drafted(proto, made, list(weights), name, self.site))
         self._made.update(above)
         return above[0] if above else ""
 
@@ -155,7 +161,7 @@ class Draft:
         if array is None:
             what = f"{name!r} is computed or fed, and the layer takes a parameter"
             raise Refusal(what, advice="put its values into the init net")
-        return Weight(change(array)) if change else Weight(array, name)
+        return Weight(change(array), stem=name) if change else Weight(array, name, name)
 
     def shaped(self, name: str, shape: Sequence[int]) -> Weight:
         """The numbers of a parameter in another shape of equal size."""

@@ -65,7 +65,7 @@ def _one(below: Drafted, layer: Drafted, draft: Draft) -> Drafted | None:
     else:
         return None
     below.proto.top[:] = layer.proto.top
-    return Drafted(below.proto, None, [*below.weights, *layer.weights], below.name)
+    return Drafted(below.proto, None, [*below.weights, *layer.weights], below.name, layer.site)
 
 
 SUMMED = {

@@ -15,9 +15,10 @@ from caffe2.bridge.caffe.export.merge import merged
 from caffe2.bridge.caffe.export.naming import name_layers, overwrite
 from caffe2.bridge.caffe.export.patterns import absorb
 from caffe2.bridge.caffe.export.program import Params, Program, observe, prepared
-from caffe2.bridge.caffe.export.site import Obstacle, Refusal, Site
+from caffe2.bridge.caffe.export.site import Obstacle, Refusal, Shape, Site
+from caffe2.bridge.caffe.net import read_net
 from caffe2.bridge.caffe.verify import Report
-from caffe2.opdef import registry
+from caffe2.opdef import UNKNOWN, registry
 from caffe2.proto import caffe2_pb2, caffe_pb2
 from caffe2.runtime import packed
 from caffe2.runtime.workspace import Workspace
@@ -54,12 +55,18 @@ class CaffeNet:
     blobs: dict[str, str] = field(default_factory=dict)
     report: Report | None = None
 
-    def message(self) -> Message:
-        """The NetParameter with the weights in it and the fields of forks as unknown ones: a .caffemodel."""
+    def structure(self) -> Message:
+        """The NetParameter without weights, the fields of forks as unknown ones."""
         made = caffe_pb2.NetParameter()
         made.CopyFrom(self.proto)
-        for layer, fork, arrays in zip(made.layer, self.forks, self.weights, strict=True):
+        for layer, fork in zip(made.layer, self.forks, strict=True):
             layer.MergeFromString(fork.SerializeToString() if fork is not None else b"")
+        return made
+
+    def message(self) -> Message:
+        """The NetParameter with the weights in it and the fields of forks as unknown ones: a .caffemodel."""
+        made = self.structure()
+        for layer, arrays in zip(made.layer, self.weights, strict=True):
             for array in arrays:
                 packed.extend(layer.blobs.add(shape={"dim": array.shape}), "data", array)
         return made
@@ -108,7 +115,9 @@ def _written(site: Site, draft: Draft) -> Obstacle | None:
         return None
     if site.outputs and all(name in draft.program.constants for name in site.outputs):
         return None
-    before = len(draft.layers)
+    if None in (*site.before.values(), *site.after.values()):
+        return site.obstacle(Refusal("it has blobs that are no tensors, and Caffe's are nothing else"))
+    before, draft.site = len(draft.layers), site
     try:
         draft.groups[site.index]() if site.index in draft.groups else exporters[site.type](site, draft)
     except Refusal as refusal:
@@ -133,8 +142,37 @@ def _finished(program: Program, draft: Draft) -> CaffeNet:
             draft.note(f"blob {blob!r}, which the net writes over, is called {name!r} in the end")
     made.predict, made.inputs, made.workspace = program.net, program.inputs, program.workspace
     outputs = {name: name for op in program.net.op for name in op.output}
+    _accepted(made, layers)
     made.blobs = outputs | {name: old for name, old in program.held.items() if name in outputs}
     return made
+
+
+def _accepted(made: CaffeNet, layers: Sequence[Drafted]) -> None:
+    """Set the net up as Caffe does. Raises InexpressibleError for a layer that it refuses, or gives another shape."""
+    try:
+        read = read_net(made.structure())
+    except TranslatorError as error:
+        sites = {layer.proto.name: layer.site for layer in layers}
+        site, what = sites.get(error.layer), f"Caffe refuses layer {error.layer!r}: {error.what}"
+        raise InexpressibleError([_told(site, what)]) from None
+    if wrong := [found for layer in layers if (found := _misshapen(layer, read.shapes))]:
+        raise InexpressibleError(wrong)
+
+
+def _misshapen(layer: Drafted, shapes: Mapping[str, Shape | None]) -> Obstacle | None:
+    """What is wrong where a layer gives other shapes than the operator, unless data tell them."""
+    if layer.site is None or layer.site.definition.shape is UNKNOWN:
+        return None
+    for top in layer.proto.top:
+        found, wanted = shapes.get(top), layer.site.after.get(top)
+        if None not in (found, wanted) and found != wanted:
+            what = f"layer {layer.proto.name!r} gives the shape {list(found)}, and the operator {list(wanted)}"
+            return _told(layer.site, what)
+    return None
+
+
+def _told(site: Site | None, what: str) -> Obstacle:
+    return site.obstacle(Refusal(what)) if site else Obstacle(0, "", "", "", "", what)
 
 
 def _share(layers: Sequence[Drafted]) -> None:

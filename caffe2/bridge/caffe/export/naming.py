@@ -47,6 +47,6 @@ def name_layers(layers: Sequence[Drafted]) -> None:
 
 def _stem(layer: Drafted) -> str:
     proto = layer.proto
-    stems = [w.source.removesuffix(end) for w in layer.weights for end in PARTS if w.source.endswith(end)]
+    stems = [w.stem.removesuffix(end) for w in layer.weights for end in PARTS if w.stem.endswith(end)]
     top = next(iter([*proto.top, *proto.bottom]))
     return stems[0] if stems else f"{top}_{proto.type.lower()}" if top in proto.bottom else top

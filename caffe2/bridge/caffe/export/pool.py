@@ -10,6 +10,7 @@ import numpy as np
 from caffe2.bridge.caffe.export.draft import Draft, Weight, exports
 from caffe2.bridge.caffe.export.neuron import LOWEST, first_channels
 from caffe2.bridge.caffe.export.patterns import Match, demand, pattern
+from caffe2.bridge.caffe.export.shape import reshape
 from caffe2.bridge.caffe.export.site import Refusal, Shape, Site
 from caffe2.bridge.caffe.export.window import SYMMETRIC, frame, padding, unlike
 from caffe2.bridge.caffe.reference.pool import windows
@@ -30,24 +31,35 @@ def _(s: Site, e: Draft) -> None:
         first_channels(s)
         e.layer("Pooling", s.x, s.y, pooling_param={"pool": _method(s), "global_pooling": True})
         return
-    add_pool(s, e, s.x, s.y, s.out_shape)
+    if len(s.in_shape) == 3:
+        _along_a_line(s, e)
+    else:
+        add_pool(s, e, s.x, s.y, s.out_shape)
+
+
+def _along_a_line(s: Site, e: Draft) -> None:
+    """Windows along one axis are those of images of one row."""
+    flat = reshape(e, s.x, "", s.in_shape, (*s.in_shape[:2], 1, s.in_shape[2]))
+    after = (*s.out_shape[:2], 1, s.out_shape[2])
+    reshape(e, add_pool(s, e, flat, "", after), s.y, after, s.out_shape)
 
 
 def _method(s: Site) -> str:
     return "MAX" if s.type.startswith("Max") else "AVE"
 
 
-def add_pool(s: Site, e: Draft, x: str, y: str, after: Shape, pad: Shape = ()) -> None:
-    """Write a pooling of x as y, where Caffe places as many windows as `after` says.
+def add_pool(s: Site, e: Draft, x: str, y: str, after: Shape, pad: Shape = ()) -> str:
+    """Write a pooling of x as y, where Caffe places as many windows as `after` says; its name.
 
     An average that counts otherwise than Caffe's is scaled behind it. pad: zeros that x lacks around the image.
     Raises Refusal: windows along other than two or three axes, or as many as Caffe does not place.
     """
-    f, rank = frame(s), len(after) - 2
+    f, rank, spatial = _lifted(frame(s)), len(after) - 2, s.in_shape[2:]
+    spatial = (1, *spatial) if len(spatial) == 1 else spatial
     if rank not in (2, 3):
         raise Refusal(f"X has {rank + 2} axes, and Caffe pools images [N, C, H, W]", advice="reshape to 4 axes")
     demand(not any(pad) or not any(f.head))
-    size = tuple(n - 2 * p for n, p in zip(s.in_shape[2:], pad or (0,) * rank))
+    size = tuple(n - 2 * p for n, p in zip(spatial, pad or (0,) * rank))
     kernel = Kernel(tuple(f.kernel), tuple(f.stride), tuple(pad or f.head), (1,) * rank)
     placed = {floor: windows(kernel, size, floor) for floor in (True, False)}
     fitting = [floor for floor, w in placed.items() if w.out == after[2:]]
@@ -55,14 +67,13 @@ def add_pool(s: Site, e: Draft, x: str, y: str, after: Shape, pad: Shape = ()) -
         raise Refusal(unlike(f, after[2:], placed[False].out), argument="pads", advice=SYMMETRIC)
     floor = fitting[-1]
     params = _params(e, _method(s), kernel, floor)
-    caffe, own = placed[floor].counts(), _counts(s, f, after)
+    caffe, own = placed[floor].counts(), _counts(s, f, spatial, after)
     if _method(s) == "MAX" or np.array_equal(caffe, own):
-        e.layer(f"Pooling{'3D' * (rank == 3)}", x, y, **params)
-        return
+        return e.layer(f"Pooling{'3D' * (rank == 3)}", x, y, **params)
     e.note("averages that do not count their padding are Caffe's, which do, times a Scale layer; sizes are fixed by it")
     inner = e.layer(f"Pooling{'3D' * (rank == 3)}", x, "", **params)
     weights = [Weight((caffe / own).astype(np.float32))]
-    e.layer("Scale", inner, y, weights=weights, name=f"{y}_counts", scale_param={"axis": 2, "num_axes": rank})
+    return e.layer("Scale", inner, y, weights=weights, name=f"{s.y}_counts", scale_param={"axis": 2, "num_axes": rank})
 
 
 def _params(e: Draft, method: str, kernel: Kernel, floor: bool) -> dict[str, Any]:
@@ -82,12 +93,19 @@ def _params(e: Draft, method: str, kernel: Kernel, floor: bool) -> dict[str, Any
     return {"pooling_param": param | sided("pad", "pad", pad, 0)}
 
 
-def _counts(s: Site, f: Frame, after: Shape) -> np.ndarray:
+def _lifted(f: Frame) -> Frame:
+    """A window along one axis as one of images of one row."""
+    return (
+        Frame((1, *f.kernel), (1, *f.stride), (1, *f.dilation), (0, *f.head), (0, *f.tail)) if len(f.head) == 1 else f
+    )
+
+
+def _counts(s: Site, f: Frame, spatial: Shape, after: Shape) -> np.ndarray:
     """What the operator divides each window's sum by."""
     if s.args.get("count_include_pad") or not any(f.head + f.tail):
         return np.full(after[2:], math.prod(f.kernel), np.float32)
     result = np.ones((), np.float32)
-    for n, k, t, head, out in zip(s.in_shape[2:], f.kernel, f.stride, f.head, after[2:]):
+    for n, k, t, head, out in zip(spatial, f.kernel, f.stride, f.head, after[2:]):
         start = np.arange(out) * t - head
         result = np.multiply.outer(result, (np.minimum(start + k, n) - np.maximum(start, 0)).astype(np.float32))
     return result

@@ -32,6 +32,7 @@ class Program:
     readers: dict[str, list[Site]] = field(default_factory=lambda: defaultdict(list))
     writers: dict[str, Site] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)  # blobs of whole numbers
     outputs: frozenset[str] = frozenset()
     origins: dict[str, str] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)  # names given at last, and those in the workspace
@@ -180,6 +181,7 @@ def observe(program: Program) -> None:
                 program.obstacles.append(Obstacle(site.index, site.type, site.op.name, _first(site), "", what, advice))
             return
         site.after = {name: _shape(program.workspace, name) for name in site.outputs}
+        program.whole.update(name for name in site.outputs if _whole(program, name))
         if _settled(program, site):
             program.constants.update((name, _held(program, name)) for name in site.outputs)
 
@@ -189,6 +191,11 @@ def _held(program: Program, name: str) -> np.ndarray:
     value = program.workspace.require(name).value
     plain = isinstance(value, torch.Tensor) and value.dtype == torch.float32
     return value.numpy() if plain and name not in program.written_over else program.workspace.fetch(name)
+
+
+def _whole(program: Program, name: str) -> bool:
+    value = program.workspace.require(name).value
+    return isinstance(value, torch.Tensor) and not value.is_floating_point()
 
 
 def _settled(program: Program, site: Site) -> bool:

@@ -130,7 +130,7 @@ def _(s: Site, e: Draft) -> None:
     given = {name: e.constant(blob) for name, blob in zip(("tiles", "axis"), s.inputs[1:])}
     if any(value is None for value in given.values()):
         raise Refusal("its tiles or its axis are computed", advice="give them as arguments")
-    tiles, axis = (int(given.get(name, s.args[name] if s.args[name] is not None else 0)) for name in ("tiles", "axis"))
+    tiles, axis = (int(np.ravel(given.get(name, s.args[name] or 0))[0]) for name in ("tiles", "axis"))
     e.layer("Tile", s.x, s.y, tile_param={"axis": axis % len(s.in_shape), "tiles": tiles})
 
 
@@ -145,7 +145,9 @@ def _(s: Site, e: Draft) -> None:
     """A blob of one number, whatever is fed: its size is the one that it has now."""
     if s.inputs:
         e.note(f"blob {s.y!r} is as large as a shape says in Caffe2; in Caffe it has the size that it has now")
-    value = s.args["value"]
-    filler = {"type": "constant", "value": 0.0 if value is None else value.f if value.HasField("f") else float(value.i)}
+    held = np.asarray(e.program.workspace.fetch(s.y))
+    if len(s.inputs) > 1 or held.dtype.kind not in "fiub":
+        raise Refusal("it fills with what is fed, or with text", advice="give the number as the argument value")
+    filler = {"type": "constant", "value": float(held.ravel()[0]) if held.size else 0.0}
     shape = [{"dim": list(s.out_shape)}]
     e.layer("DummyData", [], s.y, dummy_data_param={"data_filler": [filler], "shape": shape})

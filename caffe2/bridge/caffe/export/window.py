@@ -36,18 +36,39 @@ def spread(stem: str, values: Shape, default: int | None = None) -> dict[str, An
 @exports("Conv", "Conv1D", "Conv2D", "Conv3D", "ConvRelu")
 def _(s: Site, e: Draft) -> None:
     """Padding behind that no window reaches is of no account: it may be as large as Caffe's, who divides as C does."""
-    w, (kernel, stride, dilation, head, _) = e.weight(s.inputs[1]), frame(s)
-    extent = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
-    caffe = tuple(int((n + 2 * p - r) / t) + 1 for n, p, r, t in zip(s.in_shape[2:], head, extent, stride))
-    if caffe != s.out_shape[2:] or min(head) < 0:
-        raise Refusal(unlike(frame(s), s.out_shape[2:], caffe), argument="pads", advice=SYMMETRIC)
+    w, f = e.weight(s.inputs[1]), frame(s)
+    extent = [d * (k - 1) + 1 for k, d in zip(f.kernel, f.dilation)]
+    caffe = tuple(int((n + 2 * p - r) / t) + 1 for n, p, r, t in zip(s.in_shape[2:], f.head, extent, f.stride))
+    if caffe != s.out_shape[2:] or min(f.head) < 0:
+        w, f = _evened(s, e, w, f, caffe)
     bias = [e.shaped(s.inputs[2], (-1,))] if len(s.inputs) > 2 else []
     group = {"group": s.args["group"]} if s.args["group"] != 1 else {}
-    param = {"num_output": w.array.shape[0], **_bias(bias), **spread("kernel", kernel)}
-    param |= spread("stride", stride, 1) | spread("pad", head, 0) | spread("dilation", dilation, 1) | group
+    param = {"num_output": w.array.shape[0], **_bias(bias), **_window(f), **group}
     e.layer("Convolution", s.x, s.y, weights=[w, *bias], convolution_param=param)
     if s.type == "ConvRelu":
         e.layer("ReLU", s.y, s.y)
+
+
+def _window(f: Frame) -> dict[str, Any]:
+    """The fields of ConvolutionParameter for a window that is padded alike on both sides."""
+    parts = spread("kernel", tuple(f.kernel)), spread("stride", tuple(f.stride), 1), spread("pad", tuple(f.head), 0)
+    return {name: v for part in (*parts, spread("dilation", tuple(f.dilation), 1)) for name, v in part.items()}
+
+
+def _evened(s: Site, e: Draft, w: Weight, f: Frame, caffe: Shape) -> tuple[Weight, Frame]:
+    """The same convolution, padded on both sides as on the larger one: a larger kernel with zeros on the other side.
+
+    Raises Refusal where elements of the kernel do not fall on its own.
+    """
+    more = [(tail - head, d) for head, tail, d in zip(f.head, f.tail, f.dilation)]
+    if min(f.head + f.tail) < 0 or any(m % d for m, d in more):
+        raise Refusal(unlike(f, s.out_shape[2:], caffe), argument="pads", advice=SYMMETRIC)
+    zeros = [(max(m, 0) // d, max(-m, 0) // d) for m, d in more]
+    array = np.pad(w.array, [(0, 0), (0, 0), *zeros])
+    pads = tuple(map(max, f.head, f.tail))
+    sizes = " x ".join(map(str, array.shape[2:]))
+    e.note(f"the padding of {s.y!r} is not alike on both sides: its kernel becomes {sizes}, with zeros at the edge")
+    return Weight(array, stem=w.stem), f._replace(kernel=array.shape[2:], head=pads, tail=pads)
 
 
 def unlike(f: Frame, found: Shape, caffe: Shape) -> str:
@@ -84,19 +105,17 @@ def _(s: Site, e: Draft) -> None:
 
 def _deconvolution(s: Site, e: Draft, w: Weight, more: list[str], f: Frame, group: int) -> None:
     bias = [e.shaped(more[0], (-1,))] if more else []
-    param = {"num_output": w.array.shape[1] * group, **_bias(bias), **spread("kernel", tuple(f.kernel))}
-    param |= spread("stride", tuple(f.stride), 1) | spread("pad", tuple(f.head), 0)
-    param |= spread("dilation", tuple(f.dilation), 1) | ({"group": group} if group != 1 else {})
+    param = {"num_output": w.array.shape[1] * group, **_bias(bias), **_window(f)}
+    param |= {"group": group} if group != 1 else {}
     e.layer("Deconvolution", s.x, s.y, weights=[w, *bias], convolution_param=param)
 
 
 @exports("Im2Col")
 def _(s: Site, e: Draft) -> None:
-    kernel, stride, dilation, head, tail = frame(s)
-    if tail != head:
+    f = frame(s)
+    if f.tail != f.head:
         raise Refusal("Caffe pads both sides alike", argument="pads", advice=SYMMETRIC)
-    param = spread("kernel", kernel) | spread("stride", stride, 1) | spread("pad", head, 0)
-    e.layer("Im2col", s.x, s.y, convolution_param=param | spread("dilation", dilation, 1))
+    e.layer("Im2col", s.x, s.y, convolution_param=_window(f))
 
 
 @exports("PadImage", "CaffePad")
@@ -112,6 +131,8 @@ def _(s: Site, e: Draft) -> None:
 def padding(s: Site) -> Shape:
     """The zeros before images, and behind them. Raises Refusal for padding that is other than zeros, or uneven."""
     if s.type == "CaffePad":
+        if len(s.args["pad"]) != len(s.in_shape) - 2:
+            raise Refusal("it pads other axes than those of images", argument="pad")
         return tuple(s.args["pad"])
     first_channels(s)
     mode = s.args["mode"]

@@ -28,7 +28,7 @@ def obstacles(*ops: tuple[str, str, str, dict[str, Any]], **options: Any) -> tup
 
 def test_everything_is_listed_at_once(tmp_path: Path) -> None:
     predict = net(
-        ("Conv", "x w", "c", {"kernel": 3, "stride": 2, "pads": [0, 0, 1, 1]}),
+        ("Conv", "x w", "c", {"kernel": 3, "stride": 2, "dilation": 2, "pads": [0, 0, 1, 1]}),
         ("Erf", "c", "e", {}),
         ("Relu", "e", "r", {}),
         ("Cos", "r", "y", {"name": "turn"}),
@@ -90,6 +90,19 @@ def test_whole_numbers_that_are_computed_with() -> None:
 def test_layers_of_forks_where_they_are_not_wanted() -> None:
     (found,) = obstacles(("Transpose", "x", "y", {"axes": [0, 2, 3, 1]}), bvlc=True)
     assert "BVLC" in found.what and "SSD" in found.what
+
+
+REFUSED_BY_CAFFE = {
+    "even": ("LRN", "y", {"size": 4}, "must be odd"),
+    "more than there are": ("TopK", "y i", {"k": 8, "axis": 1}, "8 is more than the 4 numbers"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_BY_CAFFE)
+def test_what_caffe_refuses(case: str) -> None:
+    kind, outputs, args, what = REFUSED_BY_CAFFE[case]
+    (found,) = obstacles((kind, "x", outputs, args))
+    assert found.type == kind and what in found.what
 
 
 def test_an_operator_that_does_not_run() -> None:
