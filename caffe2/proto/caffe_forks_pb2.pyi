@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ForkLayerParameter(_message.Message):
-    __slots__ = ("transform_param", "loss_param", "accuracy_param", "convolution_param", "data_param", "dropout_param", "image_data_param", "inner_product_param", "pooling_param", "relu_param", "batch_norm_param", "annotated_data_param", "multibox_loss_param", "permute_param", "prior_box_param", "detection_output_param", "detection_evaluate_param", "norm_param", "video_data_param", "normalize_bbox_param", "roi_pooling_param", "psroi_pooling_param", "smooth_l1_loss_param", "shuffle_channel_param", "bn_param", "interp_param", "upsample_param", "relu6_param", "proposal_param", "convolution3d_param", "pooling3d_param", "dense_image_data_param", "instance_norm_param", "box_annotator_ohem_param", "seg_accuracy_param", "reorg_param", "crelu_param", "v1_type")
+    __slots__ = ("transform_param", "loss_param", "accuracy_param", "convolution_param", "data_param", "dropout_param", "image_data_param", "inner_product_param", "pooling_param", "relu_param", "batch_norm_param", "annotated_data_param", "multibox_loss_param", "permute_param", "prior_box_param", "detection_output_param", "detection_evaluate_param", "norm_param", "video_data_param", "normalize_bbox_param", "roi_pooling_param", "psroi_pooling_param", "smooth_l1_loss_param", "shuffle_channel_param", "bn_param", "interp_param", "upsample_param", "relu6_param", "proposal_param", "convolution3d_param", "pooling3d_param", "dense_image_data_param", "instance_norm_param", "box_annotator_ohem_param", "seg_accuracy_param", "reorg_param", "crelu_param", "lstm_param", "transpose_param", "reverse_param", "continuation_indicator_param", "v1_type")
     TRANSFORM_PARAM_FIELD_NUMBER: _ClassVar[int]
     LOSS_PARAM_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_PARAM_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,10 @@ class ForkLayerParameter(_message.Message):
     SEG_ACCURACY_PARAM_FIELD_NUMBER: _ClassVar[int]
     REORG_PARAM_FIELD_NUMBER: _ClassVar[int]
     CRELU_PARAM_FIELD_NUMBER: _ClassVar[int]
+    LSTM_PARAM_FIELD_NUMBER: _ClassVar[int]
+    TRANSPOSE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    REVERSE_PARAM_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATION_INDICATOR_PARAM_FIELD_NUMBER: _ClassVar[int]
     V1_TYPE_FIELD_NUMBER: _ClassVar[int]
     transform_param: ForkTransformationParameter
     loss_param: ForkLossParameter
@@ -85,8 +89,12 @@ class ForkLayerParameter(_message.Message):
     seg_accuracy_param: SegAccuracyParameter
     reorg_param: ReorgParameter
     crelu_param: CReLUParameter
+    lstm_param: LstmParameter
+    transpose_param: TransposeParameter
+    reverse_param: ReverseParameter
+    continuation_indicator_param: ContinuationIndicatorParameter
     v1_type: str
-    def __init__(self, transform_param: _Optional[_Union[ForkTransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[ForkLossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[ForkAccuracyParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ForkConvolutionParameter, _Mapping]] = ..., data_param: _Optional[_Union[ForkDataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[ForkDropoutParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ForkImageDataParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[ForkInnerProductParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[ForkPoolingParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ForkReLUParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[ForkBatchNormParameter, _Mapping]] = ..., annotated_data_param: _Optional[_Union[AnnotatedDataParameter, _Mapping]] = ..., multibox_loss_param: _Optional[_Union[MultiBoxLossParameter, _Mapping]] = ..., permute_param: _Optional[_Union[PermuteParameter, _Mapping]] = ..., prior_box_param: _Optional[_Union[PriorBoxParameter, _Mapping]] = ..., detection_output_param: _Optional[_Union[DetectionOutputParameter, _Mapping]] = ..., detection_evaluate_param: _Optional[_Union[DetectionEvaluateParameter, _Mapping]] = ..., norm_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ..., video_data_param: _Optional[_Union[VideoDataParameter, _Mapping]] = ..., normalize_bbox_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ..., roi_pooling_param: _Optional[_Union[ROIPoolingParameter, _Mapping]] = ..., psroi_pooling_param: _Optional[_Union[PSROIPoolingParameter, _Mapping]] = ..., smooth_l1_loss_param: _Optional[_Union[SmoothL1LossParameter, _Mapping]] = ..., shuffle_channel_param: _Optional[_Union[ShuffleChannelParameter, _Mapping]] = ..., bn_param: _Optional[_Union[BNParameter, _Mapping]] = ..., interp_param: _Optional[_Union[InterpParameter, _Mapping]] = ..., upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ..., relu6_param: _Optional[_Union[ReLU6Parameter, _Mapping]] = ..., proposal_param: _Optional[_Union[ProposalParameter, _Mapping]] = ..., convolution3d_param: _Optional[_Union[Convolution3DParameter, _Mapping]] = ..., pooling3d_param: _Optional[_Union[Pooling3DParameter, _Mapping]] = ..., dense_image_data_param: _Optional[_Union[DenseImageDataParameter, _Mapping]] = ..., instance_norm_param: _Optional[_Union[InstanceNormParameter, _Mapping]] = ..., box_annotator_ohem_param: _Optional[_Union[BoxAnnotatorOHEMParameter, _Mapping]] = ..., seg_accuracy_param: _Optional[_Union[SegAccuracyParameter, _Mapping]] = ..., reorg_param: _Optional[_Union[ReorgParameter, _Mapping]] = ..., crelu_param: _Optional[_Union[CReLUParameter, _Mapping]] = ..., v1_type: _Optional[str] = ...) -> None: ...
+    def __init__(self, transform_param: _Optional[_Union[ForkTransformationParameter, _Mapping]] = ..., loss_param: _Optional[_Union[ForkLossParameter, _Mapping]] = ..., accuracy_param: _Optional[_Union[ForkAccuracyParameter, _Mapping]] = ..., convolution_param: _Optional[_Union[ForkConvolutionParameter, _Mapping]] = ..., data_param: _Optional[_Union[ForkDataParameter, _Mapping]] = ..., dropout_param: _Optional[_Union[ForkDropoutParameter, _Mapping]] = ..., image_data_param: _Optional[_Union[ForkImageDataParameter, _Mapping]] = ..., inner_product_param: _Optional[_Union[ForkInnerProductParameter, _Mapping]] = ..., pooling_param: _Optional[_Union[ForkPoolingParameter, _Mapping]] = ..., relu_param: _Optional[_Union[ForkReLUParameter, _Mapping]] = ..., batch_norm_param: _Optional[_Union[ForkBatchNormParameter, _Mapping]] = ..., annotated_data_param: _Optional[_Union[AnnotatedDataParameter, _Mapping]] = ..., multibox_loss_param: _Optional[_Union[MultiBoxLossParameter, _Mapping]] = ..., permute_param: _Optional[_Union[PermuteParameter, _Mapping]] = ..., prior_box_param: _Optional[_Union[PriorBoxParameter, _Mapping]] = ..., detection_output_param: _Optional[_Union[DetectionOutputParameter, _Mapping]] = ..., detection_evaluate_param: _Optional[_Union[DetectionEvaluateParameter, _Mapping]] = ..., norm_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ..., video_data_param: _Optional[_Union[VideoDataParameter, _Mapping]] = ..., normalize_bbox_param: _Optional[_Union[NormalizeParameter, _Mapping]] = ..., roi_pooling_param: _Optional[_Union[ROIPoolingParameter, _Mapping]] = ..., psroi_pooling_param: _Optional[_Union[PSROIPoolingParameter, _Mapping]] = ..., smooth_l1_loss_param: _Optional[_Union[SmoothL1LossParameter, _Mapping]] = ..., shuffle_channel_param: _Optional[_Union[ShuffleChannelParameter, _Mapping]] = ..., bn_param: _Optional[_Union[BNParameter, _Mapping]] = ..., interp_param: _Optional[_Union[InterpParameter, _Mapping]] = ..., upsample_param: _Optional[_Union[UpsampleParameter, _Mapping]] = ..., relu6_param: _Optional[_Union[ReLU6Parameter, _Mapping]] = ..., proposal_param: _Optional[_Union[ProposalParameter, _Mapping]] = ..., convolution3d_param: _Optional[_Union[Convolution3DParameter, _Mapping]] = ..., pooling3d_param: _Optional[_Union[Pooling3DParameter, _Mapping]] = ..., dense_image_data_param: _Optional[_Union[DenseImageDataParameter, _Mapping]] = ..., instance_norm_param: _Optional[_Union[InstanceNormParameter, _Mapping]] = ..., box_annotator_ohem_param: _Optional[_Union[BoxAnnotatorOHEMParameter, _Mapping]] = ..., seg_accuracy_param: _Optional[_Union[SegAccuracyParameter, _Mapping]] = ..., reorg_param: _Optional[_Union[ReorgParameter, _Mapping]] = ..., crelu_param: _Optional[_Union[CReLUParameter, _Mapping]] = ..., lstm_param: _Optional[_Union[LstmParameter, _Mapping]] = ..., transpose_param: _Optional[_Union[TransposeParameter, _Mapping]] = ..., reverse_param: _Optional[_Union[ReverseParameter, _Mapping]] = ..., continuation_indicator_param: _Optional[_Union[ContinuationIndicatorParameter, _Mapping]] = ..., v1_type: _Optional[str] = ...) -> None: ...
 
 class ForkSolverParameter(_message.Message):
     __slots__ = ("eval_type", "ap_version", "show_per_class_result", "plateau_winsize", "per_parameter_reduce")
@@ -913,3 +921,37 @@ class CReLUParameter(_message.Message):
     NEGATIVE_SLOPE_FIELD_NUMBER: _ClassVar[int]
     negative_slope: float
     def __init__(self, negative_slope: _Optional[float] = ...) -> None: ...
+
+class LstmParameter(_message.Message):
+    __slots__ = ("num_output", "clipping_threshold", "weight_filler", "bias_filler", "batch_size")
+    NUM_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    CLIPPING_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FILLER_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    num_output: int
+    clipping_threshold: float
+    weight_filler: _caffe_pb2.FillerParameter
+    bias_filler: _caffe_pb2.FillerParameter
+    batch_size: int
+    def __init__(self, num_output: _Optional[int] = ..., clipping_threshold: _Optional[float] = ..., weight_filler: _Optional[_Union[_caffe_pb2.FillerParameter, _Mapping]] = ..., bias_filler: _Optional[_Union[_caffe_pb2.FillerParameter, _Mapping]] = ..., batch_size: _Optional[int] = ...) -> None: ...
+
+class TransposeParameter(_message.Message):
+    __slots__ = ("dim",)
+    DIM_FIELD_NUMBER: _ClassVar[int]
+    dim: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, dim: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ReverseParameter(_message.Message):
+    __slots__ = ("axis",)
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    axis: int
+    def __init__(self, axis: _Optional[int] = ...) -> None: ...
+
+class ContinuationIndicatorParameter(_message.Message):
+    __slots__ = ("time_step", "batch_size")
+    TIME_STEP_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    time_step: int
+    batch_size: int
+    def __init__(self, time_step: _Optional[int] = ..., batch_size: _Optional[int] = ...) -> None: ...

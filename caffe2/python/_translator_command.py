@@ -69,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=1x3x320x320",
         help="shape of one input, or of a top of a data layer; may be repeated",
     )
+    p.add_argument(
+        "--replace_python", action="store_true", help="put Proposal layers in the place of Python ones that do the same"
+    )
     p.add_argument("--fold_batch_norm", action="store_true", help="put batch normalization and scales into weights")
     p.add_argument("--remove_dropout", action="store_true", help="leave dropout out of a net that does not train")
     p.add_argument("--report", type=Path, metavar="FILE.html", help="write the verification as a page")
@@ -131,7 +134,7 @@ def _verified(net: Net, made: Translation, predict_net: caffe2_pb2.NetDef, a: ar
 
 def _read(a: argparse.Namespace) -> Net:
     shapes = dict(map(_shape, a.input_shape))
-    options = {"phase": a.phase, "level": a.level, "stages": a.stage}
+    options = {"phase": a.phase, "level": a.level, "stages": a.stage, "replace_python": a.replace_python}
     if a.input_dims:
         free = [name for name in tops_fed(read_net(a.prototext, input_shapes=shapes, **options)) if name not in shapes]
         if not free:

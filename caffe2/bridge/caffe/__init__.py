@@ -11,9 +11,9 @@ Three levels, each usable alone. Every error is a `TranslatorError` with `layer`
     read_snapshot(path) -> Snapshot                    .solverstate or .solverstate.h5
     read_mean(path) -> numpy.ndarray                   .binaryproto or .npy, shape [C, H, W]
 
-**Nets.** `read_net(prototxt, caffemodel=None, *, phase="TEST", level=0, stages=(), input_shapes=None) -> Net` takes
-paths or NetParameters, applies the phase, level and stage rules, checks the wiring and every layer's parameters and
-shapes as Caffe's set-up does, and puts weights to layers by name. ::
+**Nets.** `read_net(prototxt, caffemodel=None, *, phase="TEST", level=0, stages=(), input_shapes=None,
+replace_python=False) -> Net` takes paths or NetParameters, applies the phase, level and stage rules, checks the
+wiring and every layer's parameters and shapes as Caffe's set-up does, and puts weights to layers by name. ::
 
     net.name, net.path, net.phase, net.level, net.stages
     net.proto       caffe_pb2.NetParameter of the layers kept, without weights

@@ -19,6 +19,7 @@ from caffe2.bridge.caffe.phases import kept, net_state
 from caffe2.bridge.caffe.prototxt import read_prototxt
 from caffe2.bridge.caffe.reference import TYPES, checked
 from caffe2.bridge.caffe.source import Source
+from caffe2.bridge.caffe.unknown import replace_python as replaced
 from caffe2.bridge.caffe.unknown import unknown_type
 from caffe2.bridge.caffe.upgrade import upgrade_net
 from caffe2.bridge.caffe.weights import Weights, read_weights, weights_of_message
@@ -57,12 +58,13 @@ def read_net(
     level: int = 0,
     stages: Iterable[str] = (),
     input_shapes: Mapping[str, Shape] | None = None,
+    replace_python: bool = False,
 ) -> Net:
     """The net of a prototxt (a path or a NetParameter) with the weights of a weights file (likewise), set up.
 
     `input_shapes` gives shapes to inputs and to tops of data layers, whose files may be elsewhere; a data layer that
-    nothing here understands becomes an input where all its tops have one. Unknown layer types and fields are in
-    `Net.problems`.
+    nothing here understands becomes an input where all its tops have one. `replace_python` puts layers that compute
+    the same in the place of Python layers that many nets have. Unknown layer types and fields are in `Net.problems`.
 
     Raises:
         TranslatorError: whatever Caffe refuses: the files, the wiring, a layer's parameters or shapes, the weights.
@@ -74,6 +76,8 @@ def read_net(
     net.notes = source.notes
     for index in indices:
         proto = _proto(source.net.layer[index], state)
+        if replace_python and (note := replaced(proto, phase == "TRAIN")):
+            net.notes.append(note)
         net.layers.append(Layer(proto, fork_fields(proto), source.path, source.trees[index]))
     net.proto.layer.extend(layer.proto for layer in net.layers)
     net.problems = _of_kept_layers(source, set(indices))

@@ -57,9 +57,10 @@ def test_only_the_first_layer_of_unknown_shapes_is_told(tmp_path: Path) -> None:
 
 
 def test_python_layers_are_refused_by_name_with_what_to_do(tmp_path: Path) -> None:
-    layer = 'layer { name: "p" type: "Python" bottom: "x" top: "r" python_param { module: "rpn" layer: "%s" } }'
-    for name, advice in (("ProposalLayer", "the layer type Proposal"), ("Mine", "write a translator for this layer")):
-        with pytest.raises(UntranslatableError, match=f"rpn.{name} is not run.*{advice}"):
+    code = 'python_param { module: "rpn.proposal_layer" layer: "%s" }'
+    layer = f'layer {{ name: "p" type: "Python" bottom: "x" top: "r" {code} }}'
+    for name, advice in (("ProposalLayer", "replace_python"), ("Mine", "write a translator for this layer")):
+        with pytest.raises(UntranslatableError, match=f"rpn.proposal_layer.{name} is not run.*{advice}"):
             net(tmp_path, inputs(x=(1, 2)) + layer % name).require()
 
 

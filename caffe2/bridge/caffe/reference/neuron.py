@@ -189,6 +189,22 @@ class Swish(Neuron):
         return x * sigmoid(self.param.beta * x)
 
 
+@layer("Mish")
+class Mish(Neuron):
+    """x tanh(log(1 + e^x))."""
+
+    def compute(self, x: np.ndarray) -> np.ndarray:
+        return x * np.tanh(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+
+
+@layer("HardSwish")
+class HardSwish(Neuron):
+    """x min(max(x + 3, 0), 6) / 6 (MobileNet v3)."""
+
+    def compute(self, x: np.ndarray) -> np.ndarray:
+        return x * np.clip(x + 3, 0, 6) / 6
+
+
 @layer("TanH", field="tanh_param")
 class TanH(Neuron):
     """tanh x."""

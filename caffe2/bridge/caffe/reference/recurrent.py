@@ -116,6 +116,54 @@ class LSTM(Recurrent):
         return hidden, [hidden, cell]
 
 
+@layer("Lstm", field="lstm_param", bottoms=(1, 1))
+class Lstm(Reference):
+    """The LSTM of forks for text, [T, N, ...] to [T, N, H]: its gates and weights are those of LSTM; it begins with 0.
+
+    The blobs are W_xc, W_hc and b_c. `clipping_threshold` is for gradients, and `batch_size` is not minded.
+    """
+
+    inplace = False
+
+    def shapes(self, x: Shape) -> list[Shape]:
+        p = self.param
+        self.expect(len(x) >= 2, f"takes a bottom [steps, streams, ...], not {shape_text(x)}")
+        self.expect(p.num_output > 0, "must be positive", "num_output")
+        self.expect(0 < x[0] <= MOST_STEPS, f"takes 1 to {MOST_STEPS} steps, not {x[0]}")
+        self.weight((4 * p.num_output, math.prod(x[2:])), p.weight_filler)
+        self.weight((4 * p.num_output, p.num_output), p.weight_filler)
+        self.weight((4 * p.num_output,), p.bias_filler)
+        return [(*x[:2], p.num_output)]
+
+    def work(self) -> int:
+        steps, streams = self.layer.bottom_shapes[0][:2]
+        return steps * streams * sum(math.prod(weight.shape) for weight in self.weights)
+
+    def forward(self, x: np.ndarray) -> list[np.ndarray]:
+        inputs, recur, bias = self.values
+        hidden = cell = np.zeros((x.shape[1], self.param.num_output), np.float32)
+        tops = []
+        for fed in x.reshape(*x.shape[:2], -1) @ inputs.T + bias:
+            cell, hidden = lstm_unit(cell, hidden @ recur.T + fed, np.ones((x.shape[1], 1), np.float32))
+            tops.append(hidden)
+        return [np.stack(tops)]
+
+
+@layer("ContinuationIndicator", field="continuation_indicator_param", bottoms=(0, None))
+class ContinuationIndicator(Reference):
+    """Marks for LSTM that sequences begin at the first step and go on: [time_step, batch_size], 0 and then ones."""
+
+    def shapes(self, *bottoms: Shape) -> list[Shape]:
+        for name in ("time_step", "batch_size"):
+            self.expect(getattr(self.param, name) > 0, "must be positive", name)
+        return [(self.param.time_step, self.param.batch_size)]
+
+    def forward(self, *bottoms: np.ndarray) -> list[np.ndarray]:
+        marks = np.ones(self.layer.top_shapes[0], np.float32)
+        marks[0] = 0
+        return [marks]
+
+
 def lstm_unit(cell: np.ndarray, gates: np.ndarray, go: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The next cell c' = go f c + i g and state o tanh c', for gates i, f, o, g side by side along the last axis."""
     i, f, o, g = np.split(gates, 4, axis=-1)

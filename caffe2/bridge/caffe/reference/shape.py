@@ -197,6 +197,57 @@ class Permute(Reference):
         return [x.transpose(self.order)]
 
 
+@layer("Transpose", field="transpose_param")
+class Transpose(Permute):
+    """The axes in the order of `dim` (forks for text)."""
+
+    def shapes(self, x: Shape) -> list[Shape]:
+        self.order = list(self.param.dim)
+        self.expect(sorted(self.order) == list(range(len(x))), f"must name every axis of {shape_text(x)} once", "dim")
+        return [tuple(x[axis] for axis in self.order)]
+
+
+@layer("Reverse", field="reverse_param")
+class Reverse(Reference):
+    """One axis backwards (forks for text)."""
+
+    inplace = False
+
+    def shapes(self, x: Shape) -> list[Shape]:
+        self.expect(0 <= self.param.axis < len(x), f"{self.param.axis} is out of range for {shape_text(x)}", "axis")
+        return [x]
+
+    def forward(self, x: np.ndarray) -> list[np.ndarray]:
+        return [np.flip(x, self.param.axis)]
+
+
+@layer("Reorg", field="reorg_param")
+class Reorg(Reference):
+    """YOLO's exchange of channels and places, as darknet does it: by the bottom's sizes in both directions.
+
+    The bottom as [N, C / s^2, H, s, W, s] becomes [N, s, s, C / s^2, H, W], seen as the top [N, C s^2, H / s, W / s];
+    `reverse` turns [N, s, s, C / s^2, H, W] into [N, C / s^2, H s, W s].
+    """
+
+    inplace = False
+
+    def shapes(self, x: Shape) -> list[Shape]:
+        s = self.param.stride
+        self.expect(self.param.HasField("stride") and s > 0, "must be given, and positive", "stride")
+        self.expect(len(x) == 4 and x[1] % (s * s) == 0, f"{s} squared does not divide {shape_text(x)}", "stride")
+        n, c, h, w = x
+        if self.param.reverse:
+            self.steps = (n, s, s, c // (s * s), h, w), (0, 3, 4, 1, 5, 2)
+            return [(n, c // (s * s), h * s, w * s)]
+        self.expect(h % s == w % s == 0, f"{s} does not divide {shape_text(x)}", "stride")
+        self.steps = (n, c // (s * s), h, s, w, s), (0, 3, 5, 1, 2, 4)
+        return [(n, c * s * s, h // s, w // s)]
+
+    def forward(self, x: np.ndarray) -> list[np.ndarray]:
+        parts, order = self.steps
+        return [x.reshape(parts).transpose(order).reshape(self.layer.top_shapes[0])]
+
+
 @layer("ShuffleChannel", field="shuffle_channel_param")
 class ShuffleChannel(Reference):
     """ShuffleNet's exchange: channel g n + i of group g becomes channel i groups + g."""

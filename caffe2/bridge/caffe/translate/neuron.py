@@ -73,6 +73,19 @@ def _(layer: Layer, b: Builder) -> None:
     b.op("Cast", above, layer.tops[0], to=1)
 
 
+@translates("Mish")
+def _(layer: Layer, b: Builder) -> None:
+    (x,) = layer.bottoms
+    b.op("Mul", [x, b.op("Tanh", b.op("Softplus", x))], layer.tops[0])
+
+
+@translates("HardSwish")
+def _(layer: Layer, b: Builder) -> None:
+    (x,) = layer.bottoms
+    gate = b.op("Clip", b.op("Add", [x, b.constant(3.0)], "", broadcast=1), "", min=0.0, max=6.0)
+    b.op("Mul", [x, b.op("Scale", gate, "", scale=1 / 6)], layer.tops[0])
+
+
 def scaled(b: Builder, x: str, scale: float, shift: float = 0.0, top: str = "") -> str:
     """scale * x + shift, as few operators as it takes."""
     if shift == 0:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from caffe2.bridge.caffe.layers import Layer
 from caffe2.bridge.caffe.translate.builder import Builder, translates
 
@@ -71,6 +73,27 @@ def _(layer: Layer, b: Builder) -> None:
     rank, order = len(layer.bottom_shapes[0]), [int(k) for k in layer.param.order]
     order += [k for k in range(rank) if k not in order]
     b.op("Transpose", layer.bottoms[0], layer.tops[0], axes=tuple(order))
+
+
+@translates("Transpose")
+def _(layer: Layer, b: Builder) -> None:
+    b.op("Transpose", layer.bottoms[0], layer.tops[0], axes=tuple(layer.reference.order))
+
+
+@translates("Reverse")
+def _(layer: Layer, b: Builder) -> None:
+    axis = layer.param.axis
+    backwards = b.constant(np.arange(layer.bottom_shapes[0][axis], dtype=np.int32)[::-1].copy(), "backwards")
+    b.op("Gather", [layer.bottoms[0], backwards], layer.tops[0], axis=axis, dense_gradient=int(b.trains) or None)
+
+
+@translates("Reorg")
+def _(layer: Layer, b: Builder) -> None:
+    """The batch stays free."""
+    parts, order = layer.reference.steps
+    split = b.op("Reshape", layer.bottoms[0], ["", ""], shape=(-1, *parts[1:]))
+    moved = b.op("Transpose", split, "", axes=order)
+    b.op("Reshape", moved, [layer.tops[0], ""], shape=(-1, *layer.top_shapes[0][1:]))
 
 
 @translates("ShuffleChannel")
