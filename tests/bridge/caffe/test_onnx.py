@@ -18,6 +18,7 @@ onnx = pytest.importorskip("onnx")
 REFUSED = {
     "Accuracy__ignore",
     "HDF5Data__wrap",
+    "hand_shared_param",
     "InfogainLoss__three_bottoms",
     "leveldb_single_mean",
     "lmdb_crop_center",
