@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -61,6 +63,15 @@ def lengths(values: Tensor, total: int | None, name: str) -> None:
         raise EnforceNotMet(f"{name} holds the negative length {found.min()}")
     if total is not None and found.sum() != total:
         raise EnforceNotMet(f"{name} add up to {found.sum()}, not {total}")
+
+
+def finite(values: Tensor, name: str) -> list[float]:
+    """The numbers of a vector. Raises EnforceNotMet for another rank, and where one is infinite or no number."""
+    rank(values, 1, name)
+    found = values.tolist()
+    if not all(map(isfinite, found)):
+        raise EnforceNotMet(f"{name} holds numbers, not {found}")
+    return found
 
 
 def one_number(value: Tensor, name: str) -> None:

@@ -43,8 +43,8 @@ def looking(
                 if cell.value is None:
                     raise MissingBlob(f"{d.header}\n  the blob {cell.name!r} holds nothing yet")
         for slot, cell, taken in kinds:
-            if not isinstance(cell.value, taken) and cell.value is not None:
-                known = " or ".join(KINDS.get(kind, f"a {kind.__name__}") for kind in taken)
+            if not isinstance(cell.value, taken):
+                known = " or ".join(KINDS.get(kind, f"a {kind.__name__}") for kind in taken if kind is not NoneType)
                 raise EnforceNotMet(f"{d.header}\n  {slot} takes {known} but {cell.name} is {describe(cell.value)}")
         for slot, cell, types in slots:
             held = element(cell.value)
@@ -84,9 +84,8 @@ def _classes(annotation: Any) -> tuple[type, ...]:
 
     Who takes quantized tensors is also handed others: with some engines they quantize these by themselves.
     """
-    parts = typing.get_args(annotation) or (annotation,)
-    found = tuple(part for part in parts if part not in (NoneType, ...))
-    found += (torch.Tensor,) if found == (Int8Tensor,) else ()
+    found = tuple(part for part in typing.get_args(annotation) or (annotation,) if part is not ...)
+    found += (torch.Tensor,) if found[:1] == (Int8Tensor,) else ()
     return found if all(inspect.isclass(part) for part in found) and Any not in found else ()
 
 

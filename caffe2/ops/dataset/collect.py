@@ -11,6 +11,7 @@ from torch import Tensor
 
 from caffe2.opdef import REFUSED, UNKNOWN, EnforceNotMet, Op, Site, op
 from caffe2.ops.dataset.tree import Column
+from caffe2.ops.sync.atomic import Mutex
 from caffe2.runtime.blob import Blob, describe
 
 
@@ -128,7 +129,10 @@ class ReservoirSampling(Collector):
     generator: torch.Generator
 
     def __call__(self, *_: Any) -> None:
-        with self.cells[3].value:
+        mutex, visited = self.cells[3].value, self.cells[1].value
+        if not isinstance(mutex, Mutex) or not isinstance(visited, Tensor) or visited.numel() != 1:
+            raise EnforceNotMet(f"MUTEX and NUM_VISITED are a mutex and one number, not {mutex} and {visited}")
+        with mutex:
             self._collect(*self.cells[:3], *self.cells[4:])
 
     def _collect(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from caffe2.opdef import REFUSED, UNKNOWN, EnforceNotMet, Op, Site, op
 from caffe2.ops.dataset.tree import Column, Tree, part
+from caffe2.ops.sync.atomic import Mutex
 from caffe2.runtime.blob import describe
 
 GROWTH = 1.4
@@ -86,7 +85,7 @@ class AtomicAppend(Op):
         self.outputs = [site.workspace.cell(name) for name in site.outputs] if site.workspace else []
         self.appends = [Appender() for _ in site.outputs]
 
-    def __call__(self, mutex: Any, *blobs: Any) -> None:
+    def __call__(self, mutex: Mutex, *blobs: Column | None) -> None:
         with mutex:  # the blobs may have changed before it was held: they are read anew
             held, new = self.cells[: len(self.outputs)], self.cells[len(self.outputs) :]
             made = [append(a.value, b.value) for append, a, b in zip(self.appends, held, new)]

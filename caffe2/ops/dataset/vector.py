@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from caffe2.opdef import REFUSED, UNKNOWN, EnforceNotMet, Op, Site, op
+from caffe2.runtime.blob import describe
 
 
 class TensorVector(list):
@@ -73,6 +75,9 @@ class CollectTensor(Op):
         for vector in vectors:
             if not isinstance(vector, TensorVector) or len(vector) < min(self.seen, self.num_to_collect):
                 raise EnforceNotMet("CollectTensor: its first blobs are vectors of tensors that it alone fills")
+        for tensor in tensors:
+            if not isinstance(tensor, (Tensor, np.ndarray)):
+                raise EnforceNotMet(f"CollectTensor keeps tensors, not {describe(tensor)}")
         place = self.seen
         if self.seen >= self.num_to_collect:
             place = int(torch.randint(self.seen + 1, (), generator=self.generator))

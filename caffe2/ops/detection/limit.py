@@ -69,7 +69,9 @@ class BoxWithNMSLimit(Op):
     def __call__(self, scores: Tensor, boxes: Tensor, batch_splits: Tensor | None = None) -> tuple[Tensor, ...]:
         scores, boxes = (t.flatten(1) if t.dim() == 4 and t.shape[2:] == (1, 1) else t for t in (scores, boxes))
         self._check(scores, boxes)
-        splits = [len(scores)] if batch_splits is None else [int(c) for c in batch_splits.tolist()]
+        splits = [len(scores)]
+        if batch_splits is not None:
+            splits = [int(c) for c in demand.finite(batch_splits, "batch_splits")]
         if sum(splits) != len(scores) or min(splits, default=0) < 0:
             raise EnforceNotMet(f"batch_splits {splits} do not add up to {len(scores)} rows")
         found = [self._image(s, b) for s, b in zip(scores.split(splits), boxes.split(splits))]

@@ -147,7 +147,8 @@ class Aligning(Op):
         bins = self.pooled_h, self.pooled_w
         made = x.new_empty(len(rois), *bins, c) if self.last else x.new_empty(len(rois), c, *bins)
         rows = x.movedim(1, -1).contiguous()
-        COMPILED(rows, regions, made, len(rois), c, h, w, *bins, self._centre, self.last)
+        if made.numel():
+            COMPILED(rows, regions, made, len(rois), c, h, w, *bins, self._centre, self.last)
         return made
 
     def spread(self, x: Tensor, rois: Tensor, dy: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
+from caffe2.ops import demand
 from caffe2.ops.linear.fully_connected import matrix
 
 
@@ -75,6 +76,8 @@ def batch_matmul(
     broadcast: the dimensions before the last two broadcast as NumPy's matmul does; otherwise they are alike.
     use_scratch: accepted and ignored.
     """
+    demand.least_rank(a, 1, "A")
+    demand.least_rank(b, 1, "B")
     if not broadcast and a.shape[:-2] != b.shape[:-2] and min(a.dim(), b.dim()) > 1:
         _demand_batches(a, b)
     left = a.mT if trans_a and a.dim() > 1 else a

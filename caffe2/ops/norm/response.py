@@ -16,6 +16,7 @@ from caffe2.ops.window import channels_last, steps
 
 FORWARD = Kernel("response", "lrn", "ppp qqqq fff")
 BACKWARD = Kernel("response", "lrn_gradient", "pppp qqqq fff")
+MOST = 1 << 16
 
 
 class Neighbouring(Op):
@@ -29,8 +30,8 @@ class Neighbouring(Op):
 
     def bind(self, site: object) -> None:
         self.axis = -1 if channels_last(self.order) else 1
-        if self.size < 1:
-            raise EnforceNotMet(f"size is {self.size}; the neighbourhood needs a channel at least")
+        if not 1 <= self.size <= MOST:
+            raise EnforceNotMet(f"size is {self.size}; the neighbourhood has 1 to {MOST} channels")
 
     def compiled(self, kernel: Kernel, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
         """Run a kernel on tensors N C followed by any axes."""

@@ -83,6 +83,7 @@ class _WeightedSum(_Fused):
             self.rule_(w, h, g * weight.view(-1, *[1] * (g.dim() - 1)), rate)
             return aux_grad
 
+        demand.in_range(indices, param.shape[0], "indices")
         before = None if self._approx else _dots(param.index_select(0, indices), rows)
         found = update_rows(rule, self.tables(param, moment), indices, rows, weights)
         return param, moment, found if before is None else before

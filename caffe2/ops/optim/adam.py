@@ -38,6 +38,8 @@ class _Adam(Op):
         """The step t = iter + 1, with 1 - beta1^t and 1 - beta2^t: what the moments hold of their means by then."""
         demand.one_number(iter, "iter")
         t = int(iter) + 1 if demand.concrete(iter) else iter.reshape(()).double() + 1
+        if demand.concrete(iter) and t < 1:
+            raise EnforceNotMet(f"iter counts from 0; it is {t - 1}")
         return t, 1 - self.beta1**t, 1 - self.beta2**t
 
     def moments_(self, m: Tensor, v: Tensor, g: Tensor, square: Tensor) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from caffe2.opdef import NONE, EnforceNotMet, Op, Site, op
 from caffe2.ops import demand
 from caffe2.ops.optim.policy import Plain, Traced, described, make_policy
+from caffe2.ops.sync.atomic import Mutex
 from caffe2.ops.sync.stat import PROCESS
 
 DOC = f"""The learning rate at iteration t: base_lr times what the policy says of t.
@@ -79,7 +78,7 @@ class AtomicIter(Op):
     def bind(self, site: Site) -> None:
         self._counted = f"atomic_iter/stats/{site.inputs[1]}/num_iter"
 
-    def __call__(self, mutex: Any, iter: Tensor) -> Tensor:
+    def __call__(self, mutex: Mutex, iter: Tensor) -> Tensor:
         with mutex:
             PROCESS.add(self._counted, 1)
             return _checked(iter).add_(1)

@@ -93,11 +93,16 @@ def roi_pool_gradient(
     rois, argmaxes: as in RoIPool.
     pooled_h, pooled_w: as in RoIPool.
     """
+    demand.rank(x, 4, "X")
+    demand.rank(rois, 2, "rois")
     image = rois[:, 0].long()
     demand.in_range(image, x.shape[0], "the first column of rois")
     planes, size = x.shape[1], x.shape[2] * x.shape[3]
     plane = image[:, None] * planes + torch.arange(planes, device=x.device)
+    if argmaxes.shape != dy.shape or dy.shape[:2] != (len(rois), planes) or dy.dim() != 4:
+        raise EnforceNotMet(f"argmaxes and dY are {(len(rois), planes)} grids, not {argmaxes.shape} and {dy.shape}")
     at = argmaxes.flatten(2).long()
+    demand.in_range(at + 1, size + 1, "argmaxes, and one more,")
     flat = (plane[:, :, None] * size + at.clamp(min=0)).flatten()
     given = torch.where(at >= 0, dy.flatten(2), 0).flatten()
     return torch.zeros_like(x).flatten().index_add_(0, flat, given).view_as(x)

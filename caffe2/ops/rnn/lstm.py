@@ -29,15 +29,19 @@ def inference_lstm(
     batch_first: whether the batch is the first dimension of X.
     bidirectional: whether every layer runs in both directions: directions is 2, not 1.
     """
-    weights = (1 + bidirectional) * num_layers * (4 if has_biases else 2)
+    directions, per = 1 + bidirectional, 4 if has_biases else 2
+    weights = directions * num_layers * per
     if len(tensors) != 3 + weights:
         raise EnforceNotMet(f"InferenceLSTM: it takes X, h0, c0 and {weights} weights, got {len(tensors)} inputs")
     x, hidden, cell, *parameters = tensors
     demand.rank(x, 3, "X")
     size = hidden.shape[-1] if hidden.dim() else 0
-    states = (num_layers * (1 + bidirectional), x.shape[0 if batch_first else 1], size)
+    states = (num_layers * directions, x.shape[0 if batch_first else 1], size)
     if not hidden.shape == cell.shape == states:
         raise EnforceNotMet(f"h0 and c0 have the shape {states}, not {tuple(hidden.shape)} and {tuple(cell.shape)}")
-    if any(w.dim() < 1 or len(w) != 4 * size for w in parameters):
-        raise EnforceNotMet(f"weights have 4 rows for each of {size} states: {[tuple(w.shape) for w in parameters]}")
+    for k in range(0, len(parameters), per):
+        width = x.shape[2] if k < per * directions else size * directions
+        for w, shape in zip(parameters[k : k + per], ((4 * size, width), (4 * size, size), (4 * size,), (4 * size,))):
+            if w.shape != shape:
+                raise EnforceNotMet(f"weights have 4 rows for each of {size} states: {shape}, not {tuple(w.shape)}")
     return torch.lstm(x, (hidden, cell), parameters, has_biases, num_layers, 0.0, False, bidirectional, batch_first)

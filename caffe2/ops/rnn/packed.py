@@ -59,6 +59,8 @@ class Stack(Op):
         """
         if x.dim() < 3:
             raise EnforceNotMet(f"the input of a recurrent stack is [T, N, size], got {[*x.shape]}")
+        if self.layers > weight.numel():
+            raise EnforceNotMet(f"num_layers is {self.num_layers}, and weight holds {weight.numel()} numbers")
         sizes = {key: self.rows * self._columns(x.shape[2], *key) for key in self._keys()}
         if sum(sizes.values()) != weight.numel():
             raise EnforceNotMet(

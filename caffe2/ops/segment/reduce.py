@@ -7,7 +7,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from caffe2.ops import ragged
+from caffe2.ops import demand, ragged
 
 
 def pooled(
@@ -34,6 +34,8 @@ def pooled(
 
 def largest(table: Tensor, rows: Tensor | None, lengths: Tensor, count: int) -> Tensor:
     """The maxima, element by element, of `count` rows, segment by segment; 0 of an empty segment."""
+    if rows is not None:
+        demand.in_range(rows, table.shape[0], "INDICES")
     picked = table if rows is None else table.index_select(0, rows)
     ids = ragged.segments(lengths, count).long().view(-1, *[1] * (table.dim() - 1)).expand_as(picked)
     found = table.new_zeros(lengths.shape[0], *table.shape[1:])

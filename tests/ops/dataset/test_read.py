@@ -138,7 +138,7 @@ def test_inconsistent(workspace, change, message):
 
 
 def test_what_is_no_cursor(run):
-    with pytest.raises(EnforceNotMet, match="made by CreateTreeCursor; this is a bytes"):
+    with pytest.raises(EnforceNotMet, match="takes a TreeCursor but i0 is bytes"):
         run("ReadNextBatch", b"cursor", ints(1))
     with pytest.raises(EnforceNotMet, match="goes over 5 columns, and 1 are given"):
         run("ReadNextBatch", cursor()(), ints(1))
