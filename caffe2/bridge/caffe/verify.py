@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from caffe2.bridge.caffe import reference
+from caffe2.bridge.caffe.layers import Layer
 from caffe2.bridge.caffe.net import Net
 from caffe2.bridge.caffe.noise import noise
 from caffe2.bridge.caffe.translate.model import as_filled
@@ -87,7 +88,7 @@ def verify(
     report = Report()
     for name, want in expected.items():
         if name in written and name in last:
-            report.rows.append(_row(name, last[name], np.asarray(want), workspace.fetch(name)))
+            report.rows.append(compared(name, last[name], np.asarray(want), workspace.fetch(name)))
     if not report.rows:
         raise EnforceNotMet("the translated net and the reference have no blob in common: nothing was compared")
     return report
@@ -106,7 +107,8 @@ def _run(net: caffe2_pb2.NetDef, params: Mapping[str, np.ndarray], workspace: Wo
                 workspace.remove(name)
 
 
-def _row(name: str, layer, want: np.ndarray, got: np.ndarray) -> Row:
+def compared(name: str, layer: Layer, want: np.ndarray, got: np.ndarray) -> Row:
+    """The row of a blob: how far a value is from the one that it should have."""
     about = (name, layer.name, layer.type, want.shape)
     if np.shape(got) != want.shape:
         return Row(*about, float("inf"), float("inf"), False)

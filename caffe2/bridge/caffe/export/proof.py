@@ -8,7 +8,7 @@ from caffe2.bridge.caffe import reference
 from caffe2.bridge.caffe.export.model import CaffeNet
 from caffe2.bridge.caffe.export.write import PathLike
 from caffe2.bridge.caffe.net import read_net
-from caffe2.bridge.caffe.verify import Report, _row
+from caffe2.bridge.caffe.verify import Report, compared
 from caffe2.opdef import EnforceNotMet
 
 
@@ -20,7 +20,7 @@ def proof(net: CaffeNet, prototxt: PathLike, caffemodel: PathLike | None = None,
     report = Report()
     for name, want in expected.items():
         if name in net.blobs:
-            report.rows.append(_row(name, last[name], np.asarray(want), net.workspace.fetch(net.blobs[name])))
+            report.rows.append(compared(name, last[name], np.asarray(want), net.workspace.fetch(net.blobs[name])))
     if not report.rows:
         raise EnforceNotMet("the net that was written and the Caffe2 net have no blob in common: nothing was compared")
     return report
