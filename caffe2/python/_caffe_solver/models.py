@@ -42,12 +42,12 @@ class Models:
         _place(device, [self.init_net, *self.nets], training.param.random_seed)
 
     def _filling(self) -> caffe2_pb2.NetDef:
-        fills = caffe2_pb2.NetDef(name=f"{self.learning.net.name or 'caffe'}_init")
-        for net in (self.learning, *self.testing):
-            fills.op.extend(net.fill_ops())
-        fills.op.extend(self.update.init_net.op)
-        fills.external_output.extend(dict.fromkeys(_outputs(fills)))
-        return fills
+        """The init net of the model that trains, which now fills what the other nets read, too."""
+        init = self.train.param_init_net.Proto()
+        for net in (*(model.param_init_net.Proto() for model in self.tests), self.update.init_net):
+            init.op.extend(net.op)
+        init.external_output[:] = dict.fromkeys(_outputs(init))
+        return init
 
     @property
     def nets(self) -> list[caffe2_pb2.NetDef]:

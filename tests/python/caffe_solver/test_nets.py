@@ -195,3 +195,11 @@ def test_batch_norm_keeps_sums_over_a_factor(tmp_path: Path) -> None:
     y = np.maximum(y * w["scale_w"][:, None, None] + w["scale_b"][:, None, None], 0).reshape(6, -1)
     want = crossed(torch.tensor(y @ w["ip_w"].T + w["ip_b"]), {"label": torch.tensor(data[2]["label"])})
     np.testing.assert_allclose(solver.test().outputs["loss"], want, rtol=1e-5)
+
+
+def test_batch_norm_of_one_number_a_channel_has_no_variance(tmp_path: Path) -> None:
+    text = fc("x", "ip", 2) + 'layer { name: "bn" type: "BatchNorm" bottom: "ip" top: "bn" loss_weight: 1 }'
+    case = Case(text, {"x": (1, 3)}, {"ip_w": (2, 3)}, lambda f, p: f["x"].sum())
+    solver, _ = begun(case, tmp_path, [{"x": np.ones((1, 3), np.float32)}])
+    assert solver.step() == 0
+    assert not workspace.FetchBlob("bn_var").any() and workspace.FetchBlob("bn_mean").all()

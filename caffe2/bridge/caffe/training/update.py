@@ -1,17 +1,4 @@
-"""A solver's step as a net of operators: from gradients to new parameters, by Caffe's own formulas.
-
-With g a parameter's gradient and w the parameter, in this order: clip, average over iter_size, decay, and then with
-rate = lr lr_mult and h, h2 what the solver remembers:
-
-    SGD       h = rate g + momentum h,              w = w - h
-    Nesterov  h' = rate g + momentum h,             w = w - (1 + momentum) h' + momentum h
-    AdaGrad   h = h + g^2,                          w = w - rate g / (sqrt(h) + delta)
-    RMSProp   h = decay h + (1 - decay) g^2,        w = w - rate g / (sqrt(h) + delta)
-    AdaDelta  h = momentum h + (1 - momentum) g^2,  u = g sqrt((h2 + delta) / (h + delta)),
-              h2 = momentum h2 + (1 - momentum) u^2, w = w - rate u
-    Adam      h = momentum h + (1 - momentum) g,    h2 = momentum2 h2 + (1 - momentum2) g^2,
-              w = w - rate sqrt(1 - momentum2^t) / (1 - momentum^t) h / (sqrt(h2) + delta), t counting from 1
-"""
+"""A solver's step as a net of operators: gradients are clipped by one factor, averaged, decayed; parameters move."""
 
 from __future__ import annotations
 
@@ -24,14 +11,12 @@ from google.protobuf.message import Message
 
 from caffe2.bridge.caffe.errors import WeightsError
 from caffe2.bridge.caffe.snapshot import Snapshot
+from caffe2.bridge.caffe.training.moves import ASCENDING, MOVES, TWO, Move
 from caffe2.bridge.caffe.training.nets import Learned
 from caffe2.bridge.caffe.translate import Builder
 from caffe2.bridge.caffe.translate.model import fill
 from caffe2.opdef import make_argument
 from caffe2.proto import caffe2_pb2
-
-TWO = ("AdaDelta", "Adam")
-"""The solvers that remember two blobs a parameter."""
 
 
 @dataclass
@@ -54,21 +39,6 @@ class Update:
     rates: dict[float, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Move:
-    """A parameter w about to move: its gradient g, what is remembered of it, its rate, and the count of iterations.
-
-    kept: g is not this net's, and is not to be written over.
-    """
-
-    w: str
-    g: str
-    h: list[str]
-    rate: str
-    iteration: str
-    kept: bool
-
-
 def update_nets(
     solver: Message,
     params: Sequence[Learned],
@@ -88,12 +58,12 @@ def update_nets(
     trained = [(k, p) for k, p in enumerate(params) if p.trained]
     _rate(b, made, solver, snapshot)
     slopes = _slopes(b, made, solver, trained, gradients)
-    given = {*gradients.values(), *made.sums.values()}
+    given, sign = {*gradients.values(), *made.sums.values()}, -1 if solver.type in ASCENDING else 1
     for (k, p), slope in zip(trained, slopes):
         g = _decayed(b, solver, p, slope)
-        rate = _scaled_rate(b, made, p.param.lr_mult * (1 if solver.type in ("SGD", "Nesterov") else -1))
+        rate = _scaled_rate(b, made, sign * p.param.lr_mult)
         move = Move(p.blob, g, made.history[k :: len(params)], rate, made.iteration, g in given)
-        _MOVES[solver.type](b, solver, move)
+        MOVES[solver.type](b, solver, move)
     for total in made.sums.values():
         b.op("ConstantFill", total, total, value=0.0)
     b.op("Iter", made.iteration, made.iteration)
@@ -150,42 +120,6 @@ def _decayed(b: Builder, s: Message, p: Learned, g: str) -> str:
         return g
     w = b.op("Sign", p.blob) if s.regularization_type == "L1" else p.blob
     return b.op("WeightedSum", [g, b.constant(1.0), w, b.constant(decay)])
-
-
-def _momentum(b: Builder, s: Message, m: Move) -> None:
-    g = b.op("Copy", m.g) if m.kept else m.g
-    nesterov = int(s.type == "Nesterov")
-    b.op("MomentumSGDUpdate", [g, *m.h, m.rate, m.w], [g, *m.h, m.w], momentum=s.momentum, nesterov=nesterov)
-
-
-def _adagrad(b: Builder, s: Message, m: Move) -> None:
-    b.op("Adagrad", [m.w, *m.h, m.g, m.rate], [m.w, *m.h], epsilon=s.delta)
-
-
-def _rmsprop(b: Builder, s: Message, m: Move) -> None:
-    (h,), kept, new = m.h, b.constant(s.rms_decay), b.constant(1 - s.rms_decay)
-    b.op("WeightedSum", [h, kept, b.op("Sqr", m.g), new], h)
-    root = b.op("Add", [b.op("Sqrt", h), b.constant(s.delta)], "", broadcast=1)
-    b.op("WeightedSum", [m.w, b.constant(1.0), b.op("Div", [m.g, root]), m.rate], m.w)
-
-
-def _adadelta(b: Builder, s: Message, m: Move) -> None:
-    b.op("Adadelta", [m.w, *m.h, m.g, m.rate], [m.w, *m.h], epsilon=s.delta, decay=s.momentum)
-
-
-def _adam(b: Builder, s: Message, m: Move) -> None:
-    args = {"beta1": s.momentum, "beta2": s.momentum2, "epsilon": s.delta}
-    b.op("Adam", [m.w, *m.h, m.g, m.rate, m.iteration], [m.w, *m.h], **args)
-
-
-_MOVES = {
-    "SGD": _momentum,
-    "Nesterov": _momentum,
-    "AdaGrad": _adagrad,
-    "RMSProp": _rmsprop,
-    "AdaDelta": _adadelta,
-    "Adam": _adam,
-}
 
 
 def _fills(b: Builder, made: Update, params: Sequence[Learned], snapshot: Snapshot | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from caffe2.bridge.caffe.layers import Layer
@@ -80,11 +82,13 @@ def _batch_and_sums(layer: Layer, b: Builder, affine: list[str]) -> None:
 
     The operator's own running statistics, with momentum 0, are those of the batch, the variance unbiased as in Caffe.
     """
-    channels = layer.bottom_shapes[0][1]
+    shape = layer.bottom_shapes[0]
+    channels, alone = shape[1], math.prod(shape) == shape[1]
     scratch = [b.op("Copy", b.constant_zeros(channels)) for _ in range(2)]
     batch_normalized(layer, b, [*affine, *scratch], epsilon=layer.param.eps, momentum=0.0)
     kept, one = b.constant(layer.param.moving_average_fraction), b.constant(1.0)
-    for k, (name, term) in enumerate(zip(SUMS, (*scratch, one))):
+    variance = b.constant_zeros(channels) if alone else scratch[1]  # of one number it is 0, and not without a bias
+    for k, (name, term) in enumerate(zip(SUMS, (scratch[0], variance, one))):
         total = b.param(layer, k, name)
         b.op("WeightedSum", [total, kept, term, one], total)
 
