@@ -19,7 +19,7 @@ from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
 from caffe2.python._caffe_solver.command import train
 from caffe2.python._to_caffe import command as to_caffe
-from caffe2.python._translator_onnx import add_onnx_options, write_onnx
+from caffe2.python._translator_onnx import add_onnx_options, onnx_model, write_onnx
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": train,
@@ -103,6 +103,7 @@ def _run(a: argparse.Namespace) -> int:
     for note in net.notes:
         print(f"note: {note}")
     made, predict = _translated(net, a)
+    onnx = onnx_model(a, net, made, predict)
     a.out.mkdir(parents=True, exist_ok=True)
     model.write_init_net(a.out / a.init_net, net, made)
     (a.out / a.predict_net).write_bytes(predict.SerializeToString())
@@ -111,7 +112,7 @@ def _run(a: argparse.Namespace) -> int:
     print(f"wrote {a.out / a.predict_net} ({len(predict.op)} operators)")
     wanted = a.verify if a.verify is not None else a.caffemodel is not None or a.report is not None
     status = _verified(net, made, predict, a) if wanted else 0
-    return max(status, write_onnx(a, net, made, predict, wanted))
+    return max(status, write_onnx(a, onnx, net, predict, wanted))
 
 
 def _translated(net: Net, a: argparse.Namespace) -> tuple[Translation, caffe2_pb2.NetDef]:

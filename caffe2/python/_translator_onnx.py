@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from caffe2.bridge.caffe.net import Net
-from caffe2.bridge.caffe.onnx import compare, onnx_graph
+from caffe2.bridge.caffe.noise import noise
+from caffe2.bridge.caffe.onnx import Arrays, compare, onnx_graph
 from caffe2.bridge.caffe.translate.builder import Translation
 from caffe2.bridge.onnx import OPSET, Graph, judge, save
+from caffe2.bridge.onnx.graph import BATCH
 from caffe2.bridge.onnx.message import package
 from caffe2.proto import caffe2_pb2
 
@@ -25,16 +27,30 @@ def add_onnx_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--onnx_dynamic_batch", action="store_true", help="leave the batch of the ONNX model open")
 
 
-def write_onnx(
-    a: argparse.Namespace, net: Net, made: Translation, predict_net: caffe2_pb2.NetDef, verified: bool
-) -> int:
-    """Write the model that the options ask for; 1 where it was to be verified and computes something else."""
+def onnx_model(
+    a: argparse.Namespace, net: Net, made: Translation, predict_net: caffe2_pb2.NetDef
+) -> tuple[Graph, Arrays] | None:
+    """The graph that the options ask for, and its parameters; None where they ask for none.
+
+    Raises ExportError listing every operator that ONNX cannot say, before a file is written.
+    """
     if a.onnx is None:
-        return 0
+        return None
     package()
-    dynamic = a.onnx_dynamic_batch
-    graph, params = onnx_graph(net, made, predict_net, opset=a.onnx_opset, dynamic_batch=dynamic)
-    path = a.out / a.onnx
+    return onnx_graph(net, made, predict_net, opset=a.onnx_opset, dynamic_batch=a.onnx_dynamic_batch)
+
+
+def write_onnx(
+    a: argparse.Namespace,
+    model: tuple[Graph, Arrays] | None,
+    net: Net,
+    predict_net: caffe2_pb2.NetDef,
+    verified: bool,
+) -> int:
+    """Write a model; 1 where it was to be verified and computes something else than the net."""
+    if model is None:
+        return 0
+    (graph, params), path = model, a.out / a.onnx
     written = save(graph, path)
     print(f"wrote {' and '.join(map(str, written))} ({len(graph.nodes)} nodes, opset {graph.opset})")
     if not verified:
@@ -43,7 +59,8 @@ def write_onnx(
     if judge.evaluator() != "onnxruntime" and sum(v.size for v in params.values()) > PATIENCE:
         print(f"{path} is valid; it was not run: pip install onnxruntime")
         return 0
-    rows = [row for k in ((1, 2) if dynamic else (1,)) for row in compare(path, predict_net, params, _noise(graph, k))]
+    fed = [noise(net), *([_more(graph, net)] if a.onnx_dynamic_batch else [])]
+    rows = [row for inputs in fed for row in compare(path, predict_net, params, inputs)]
     print("\n".join(map(str, rows)))
     good = all(row.passed for row in rows)
     print(
@@ -52,7 +69,10 @@ def write_onnx(
     return 0 if good else 1
 
 
-def _noise(graph: Graph, times: int) -> dict[str, np.ndarray]:
-    """A standard normal value for every input of a model; an open batch is of so many times the size it had."""
-    rng = np.random.default_rng(times)
-    return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in graph.fed(times).items()}
+def _more(graph: Graph, net: Net) -> dict[str, np.ndarray]:
+    """Values for a batch of twice the size, where it is open."""
+    first, second = noise(net), noise(net, 1)
+    for name, (_, shape) in graph.inputs.items():
+        if BATCH in shape:
+            first[name] = np.concatenate([first[name], second[name]])
+    return first

@@ -39,7 +39,6 @@ class Graph:
         self.constants: dict[str, np.ndarray] = {}
         self.inputs: dict[str, tuple[np.dtype, Shape]] = {}
         self.outputs: dict[str, tuple[np.dtype, Shape]] = {}
-        self.batch = 1  # the size of the dimension that is left open
         self._taken, self._equal = set(taken), {}
 
     def fresh(self, stem: str) -> str:
@@ -81,11 +80,6 @@ class Graph:
         made = Graph(name, self.opset)
         made._taken = self._taken  # the names of both are one set
         return made
-
-    def fed(self, times: int = 1) -> dict[str, tuple[int, ...]]:
-        """The shapes of the inputs, the open dimension so many times as large as it was."""
-        size = self.batch * times
-        return {name: tuple(size if n == BATCH else n for n in shape) for name, (_, shape) in self.inputs.items()}
 
     def prune(self, wanted: Iterable[str]) -> None:
         """Take out the nodes and constants that none of the wanted blobs depends on."""

@@ -163,7 +163,6 @@ def _declare(graph: Graph, net: caffe2_pb2.NetDef, inputs: Mapping[str, Value], 
     used = set().union(*map(reads, graph.nodes))
     batches = {shape[0] for name, (_, shape) in inputs.items() if shape and name in used}
     batch = batches.pop() if dynamic and len(batches) == 1 else None
-    graph.batch = batch or graph.batch
 
     def opened(shape: tuple[int, ...]) -> tuple[int | str, ...]:
         return (BATCH, *shape[1:]) if shape and shape[0] == batch else tuple(shape)
