@@ -123,11 +123,10 @@ class Aligning(Op):
             if y is not None:
                 return y
         pixels, weights = self.taps(x.shape, rois)
-        if not x.shape[1]:
-            return x.new_empty(len(rois), *x.shape[1:2], self.pooled_h, self.pooled_w)
-        rows = x.movedim(1, -1).flatten(0, -2)
-        y = F.embedding_bag(pixels, rows, per_sample_weights=weights, mode="sum")
-        y = y.view(len(rois), self.pooled_h, self.pooled_w, x.shape[1])
+        y = x.new_empty(len(rois), self.pooled_h, self.pooled_w, x.shape[1])
+        if y.numel():
+            rows = x.movedim(1, -1).flatten(0, -2)
+            y = F.embedding_bag(pixels, rows, per_sample_weights=weights, mode="sum").view(y.shape)
         return y.contiguous() if self.last else y.movedim(-1, 1).contiguous()
 
     def _compiled(self, x: Tensor, rois: Tensor) -> Tensor | None:

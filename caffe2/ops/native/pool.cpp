@@ -96,7 +96,7 @@ void max_pool_gradient(const float* x, const float* y, const float* dy, float* d
                        int64_t top, int64_t left, int64_t threads) {
   Shape s{h, w, oh, ow, kh, kw, sh, sw, top, left};
   int64_t in = h * w * channels, out = oh * ow * channels;
-  auto one = channels > 1                                    ? nullptr
+  auto one = channels != 1                                   ? nullptr
              : kh == 2 && kw == 2 && sh == 2 && sw == 2 ? plane<2, 2, 2, 2>
              : kh == 3 && kw == 3 && sh == 2 && sw == 2 ? plane<3, 3, 2, 2>
              : kh == 3 && kw == 3 && sh == 1 && sw == 1 ? plane<3, 3, 1, 1>

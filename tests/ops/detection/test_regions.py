@@ -97,3 +97,10 @@ def test_regions_of_an_image_of_any_type(run):
 def test_regions_of_images_without_channels(run):
     x, rois = np.zeros((1, 0, 5, 5), np.float32), np.array([[0, 0, 0, 2, 2]], np.float32)
     assert run("RoIAlign", x, rois, pooled_h=2, pooled_w=2).shape == (1, 0, 2, 2)
+
+
+@pytest.mark.parametrize("rois", [0, 1])
+def test_regions_of_images_without_channels_keep_the_order(run, rois):
+    boxes = np.zeros((rois, 5), np.float32)
+    y = run("RoIAlign", np.zeros((1, 6, 6, 0), np.float32), boxes, order="NHWC", pooled_h=2, pooled_w=3)
+    assert y.shape == (rois, 2, 3, 0)

@@ -133,3 +133,11 @@ def test_a_gradient_of_another_size_is_refused(run):
 
 def test_one_number_serves_any_count_of_axes(run):
     assert run("MaxPool", np.zeros((1, 1, 5), np.float32), kernel=3).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("order, shape", [("NCHW", (2, 0, 4, 4)), ("NHWC", (2, 4, 4, 0)), ("NCHW", (0, 2, 4, 4))])
+def test_maxima_of_nothing_have_a_gradient(run, order, shape):
+    x = np.zeros(shape, np.float32)
+    args = {"kernel": 2, "stride": 2, "order": order}
+    y = run("MaxPool", x, **args)
+    assert run("MaxPoolGradient", x, y, y, **args).shape == shape
