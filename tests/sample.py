@@ -14,7 +14,7 @@ from caffe2.opdef import lookup, make_argument
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.workspace import Workspace
 
-LAWS = ("shape", "inplace", "alias", "gradient", "device", "compile", "wire")
+LAWS = ("shape", "inplace", "alias", "layout", "gradient", "device", "compile", "wire")
 
 
 @dataclass

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -190,6 +191,11 @@ def channels_last(order: str) -> bool:
     if order.upper() not in ("NCHW", "NHWC"):
         raise EnforceNotMet(f"the storage order {order!r} is unknown; it is NCHW or NHWC")
     return order.upper() == "NHWC"
+
+
+def lies_last(x: Tensor) -> bool:
+    """Whether images N C H W lie in memory with their channels last, as convolutions on the CPU leave them."""
+    return x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def steps(x: Tensor, axis: int, kernel: int, stride: int, dilation: int, count: int) -> list[Tensor]:

@@ -50,6 +50,11 @@ def assert_same(got: Any, want: Any, what: str, **tolerance: float) -> None:
         assert np.array_equal(got, want), what
 
 
+def images(sample: Sample) -> bool:
+    """Whether a sample has an input of four dimensions."""
+    return "layout" not in sample.except_ and any(isinstance(x, np.ndarray) and x.ndim == 4 for x in sample.inputs)
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_has_samples(name: str) -> None:
     assert samples_of(name), f"declare samples of {name} beside the tests of its family"
@@ -130,6 +135,22 @@ def test_alias(sample: Sample) -> None:
             other = pointers.setdefault(at, name)
             assert other == name or (other in op.input and name in op.input), f"{name} shares its storage with {other}"
             assert torch._debug_has_internal_overlap(held) != 1, f"elements of {name} share their storage"
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if any(map(images, samples_of(name)))])
+def test_layout(name: str) -> None:
+    """Images whose channels lie last in memory, as convolutions leave them, are the same images."""
+    for sample in filter(images, samples_of(name)):
+        plain, op = ran(sample)
+        workspace = sample.workspace()
+        for k in range(len(sample.inputs)):
+            cell = workspace.require(f"i{k}")
+            if isinstance(cell.value, torch.Tensor) and cell.value.dim() == 4:
+                cell.value = cell.value.contiguous(memory_format=torch.channels_last)
+        torch.manual_seed(11)
+        workspace.run_operator_once(op)
+        for output in op.output:
+            assert_same(value(workspace, output), value(plain, output), output, rtol=1e-3, atol=1e-4)
 
 
 @tried("gradient")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from caffe2.opdef import EnforceNotMet, Gradient, OutputCount, op
+from caffe2.opdef import EnforceNotMet, Gradient, OutputCount, Site, op
+from caffe2.ops import demand
+from caffe2.ops.conv.settled import Settled
 from caffe2.ops.window import AXES, Frame, Window
 
 ENGINES = "CUDNN MIOPEN MKLDNN EIGEN NNPACK DEPTHWISE_3x3 CHANNELWISE_3D BLOCK SHARED_COL"
@@ -26,6 +28,7 @@ group: how many groups the channels fall into: the first M / group output channe
 With no_gradient_to_input=1 the gradient of X is not computed. Engines of vendors compute the same here, and arguments
 that tune them, such as ws_nbytes_limit, exhaustive_search and algo, are accepted and ignored.
 """
+MKLDNN = torch.backends.mkldnn.is_available()
 NAMES = ("Conv", "Conv1D", "Conv2D", "Conv3D")
 
 
@@ -62,8 +65,30 @@ class Convolving(Window):
 
 
 class Conv(Convolving):
+    # On the CPU filters of images lie in memory with their channels last, where convolutions read them fastest; what
+    # comes out then does, too. The blob is given the filter so: it is put in order once, not on every run.
+
+    def bind(self, site: Site) -> None:
+        super().bind(site)
+        self._filter = site.workspace.cell(site.inputs[1]) if site.workspace is not None else None
+        self._settled = Settled()
+
+    def _lying(self, w: Tensor) -> Tensor:
+        """The filter, its channels last in memory where that helps."""
+        if w.dim() != 4 or self.last or w.dtype != torch.float32 or not demand.readable(w) or not MKLDNN:
+            return w
+        if not w.is_contiguous() or w.is_contiguous(memory_format=torch.channels_last) or w._is_view():
+            return w
+        kept = w.contiguous(memory_format=torch.channels_last)
+        if self._filter is not None and self._filter.value is w:
+            self._filter.value = kept
+        return kept
+
     def __call__(self, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-        x, w, frame, pad = self.prepared(x, w)
+        x, w, frame, pad = self.prepared(x, self._lying(w))
+        y = self._settled(x, w, b, frame, pad) if self.group == 1 else None
+        if y is not None:
+            return self.ordered(y)
         none = (0,) * len(pad)
         return self.ordered(torch.convolution(x, w, b, frame.stride, pad, frame.dilation, False, none, self.group))
 

@@ -173,7 +173,7 @@ def _anchors(x: Tensor, targets: Tensor, classes: int) -> Tensor:
     n, c, h, w = x.shape
     if classes < 1 or c % classes or targets.numel() != n * (c // classes) * h * w:
         raise EnforceNotMet(f"X {tuple(x.shape)} of {classes} classes does not go with targets {tuple(targets.shape)}")
-    return x.view(n, c // classes, classes, h, w)
+    return x.reshape(n, c // classes, classes, h, w)
 
 
 def _share(weight: Tensor) -> Tensor:
@@ -212,7 +212,7 @@ def sigmoid_focal_loss(
 
 def _truth(grid: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Which classes are true and which are false of each anchor; neither where it is ignored."""
-    labels = targets.view(grid.shape[0], grid.shape[1], 1, *grid.shape[3:])
+    labels = targets.reshape(grid.shape[0], grid.shape[1], 1, *grid.shape[3:])
     true = labels == torch.arange(1, grid.shape[2] + 1, device=grid.device)[:, None, None]
     return true, ~true & (labels != -1)
 
@@ -299,7 +299,7 @@ def softmax_focal_loss(
 
 def _labelled(grid: Tensor, labels: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
     """The probability of each anchor's label, and the label's weight."""
-    label = labels.view(grid.shape[0], grid.shape[1], 1, *grid.shape[3:]).long()
+    label = labels.reshape(grid.shape[0], grid.shape[1], 1, *grid.shape[3:]).long()
     demand.in_range(label + 1, grid.shape[2] + 1, "labels + 1")
     p = grid.gather(2, label.clamp(0, grid.shape[2] - 1))
     return p, torch.where(label > 0, alpha, 1 - alpha) * (label >= 0)
@@ -328,6 +328,6 @@ def softmax_focal_loss_gradient(
     grid = probabilities.view_as(_anchors(x, labels, num_classes))
     p, z = _labelled(grid, labels, alpha)
     b = z * (gamma * (1 - p).pow(gamma - 1) * p * p.clamp(min=TINY).log() - (1 - p).pow(gamma))
-    label = labels.view(p.shape)
+    label = labels.reshape(p.shape)
     is_label = label == torch.arange(grid.shape[2], device=x.device)[:, None, None]
     return (b * (is_label.to(x.dtype) - grid) * (dloss * scale * _share(wp))).view_as(x)

@@ -9,9 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, op
+from caffe2.ops.native import Kernel
 
 ENGINES = "TENSORCORE FAKE_FP16 FAKE_BFP_16 FAKE_BFP_16_ROUND FAKE_BFP_24 FAKE_BFP_14"
 TYPES = "X W b: floating"
+FEW_ROWS = Kernel("linear", "few_rows", "pppp qqq")
+FEW, LARGE = 4, 1 << 16
+"""The most rows of X and the least elements of W for which the compiled kernel is the faster one."""
 
 
 def matrix(x: Tensor, axis: int, name: str) -> Tensor:
@@ -29,6 +33,16 @@ def _demand_fit(x: Tensor, w: Tensor, b: Tensor | None, rows: int) -> None:
     if x.shape[-1] != w.shape[1 - rows] or (b is not None and (b.dim() != 1 or len(b) != w.shape[rows])):
         bias = "" if b is None else f" and b {[*b.shape]}"
         raise EnforceNotMet(f"X as [M, K] is {[*x.shape]}, which does not go with W as {[*w.shape]}{bias}")
+
+
+def _product(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """X W^T + b; of few rows by a compiled kernel, as fast as memory gives W."""
+    few = w.numel() >= LARGE and 0 < x.numel() <= FEW * w.shape[1]
+    if few and x.dtype == w.dtype == b.dtype == torch.float32 and FEW_ROWS.serves(x, w, b):
+        y = x.new_empty(*x.shape[:-1], w.shape[0])
+        FEW_ROWS(x, w, b, y, x.numel() // w.shape[1], *w.shape)
+        return y
+    return F.linear(x, w, b)
 
 
 def _shape(rows: int) -> Callable[..., Tensor]:
@@ -60,7 +74,7 @@ def fc(x: Tensor, w: Tensor, b: Tensor, *, axis: int = 1, axis_w: int = 1, float
     rows = x if axis == x.dim() - 1 else matrix(x, axis, "X")
     weight = matrix(w, axis_w, "W")
     _demand_fit(rows, weight, b, 0)
-    y = F.linear(rows, weight, b)
+    y = _product(rows, weight, b)
     return y if rows is x else y.view(*x.shape[: axis % x.dim()], y.shape[1])
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from caffe2.opdef import EnforceNotMet, Op, op
 from caffe2.ops import demand
 from caffe2.ops.native import Kernel
-from caffe2.ops.window import channels_last, steps
+from caffe2.ops.window import channels_last, lies_last, steps
 
 FORWARD = Kernel("response", "lrn", "ppp qqqq fff")
 BACKWARD = Kernel("response", "lrn_gradient", "pppp qqqq fff")
@@ -70,6 +70,7 @@ class LRN(Neighbouring):
     """
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = x.contiguous() if lies_last(x) else x
         if self.fits(FORWARD, x):
             y, scale = torch.empty_like(x), torch.empty_like(x)
             self.compiled(FORWARD, (x,), (y, scale))
@@ -86,6 +87,7 @@ class LRNGradient(Neighbouring):
     """
 
     def __call__(self, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
+        x, y, dy = (t.contiguous() if lies_last(t) else t for t in (x, y, dy))
         if self.fits(BACKWARD, x, y, dy):
             dx = torch.empty_like(x)
             self.compiled(BACKWARD, (x, y, dy), (dx,))

@@ -9,7 +9,7 @@ from torch import Tensor
 from caffe2.opdef import kernel, op
 from caffe2.ops.native import Kernel
 from caffe2.ops.pool.pooling import NAMES, Pooling, own, reduced
-from caffe2.ops.window import AXES, Frame, steps
+from caffe2.ops.window import AXES, Axes, Frame, lies_last, steps
 
 FORWARD = Kernel("pool", "max_pool", "pp qq qqqq qqqq qq")
 COMPILED = Kernel("pool", "max_pool_gradient", "pppp qq qqqq qqqq qq")
@@ -26,13 +26,20 @@ class MaxPool(Pooling):
             return x.amax(self.axes(x), keepdim=True)
         frame = self.frame(x)
         size = frame.out(self.size(x))
-        if self.last and x.dtype == torch.float32 and x.dim() == 4 and FORWARD.serves(x):
-            y = x.new_empty(x.shape[0], *size, x.shape[-1])
-            axes = (self.size(x), size, frame.kernel, frame.stride, frame.head)
-            FORWARD(x, y, x.shape[0], x.shape[-1], *(n for pair in axes for n in pair))
-            return y
+        if x.dtype == torch.float32 and x.dim() == 4 and (self.last or lies_last(x)):
+            images = x if self.last else x.movedim(1, -1)
+            if FORWARD.serves(images):
+                y = self._compiled(frame, images, size)
+                return y if self.last else y.movedim(-1, 1)
         padded = frame.pad(x, self.first_axis, -torch.inf)
         return own(reduced(padded, self.first_axis, frame, torch.maximum)[-1], frame)
+
+    def _compiled(self, frame: Frame, x: Tensor, size: Axes) -> Tensor:
+        """The same by a compiled kernel, of images N H W C."""
+        y = x.new_empty(x.shape[0], *size, x.shape[-1])
+        axes = (x.shape[1:3], size, frame.kernel, frame.stride, frame.head)
+        FORWARD(x, y, x.shape[0], x.shape[-1], *(n for pair in axes for n in pair))
+        return y
 
 
 class MaxPoolGradient(Pooling):
@@ -48,25 +55,36 @@ class MaxPoolGradient(Pooling):
         if self.global_pooling:
             return (x == y) * dy
         frame, first = self.checked(x, y, dy), self.first_axis
-        if x.dtype == torch.float32 == y.dtype == dy.dtype and 3 <= x.dim() <= 4 and COMPILED.serves(x, y, dy):
-            return self._compiled(frame, x, y, dy)
+        if x.dtype == torch.float32 == y.dtype == dy.dtype and 3 <= x.dim() <= 4:
+            last = self.last or lies_last(x)
+            given = [_lying_last(t) for t in (x, y, dy)] if last and not self.last else [x, y, dy]
+            if COMPILED.serves(*given):
+                dx = self._compiled(frame, *given, last)
+                return dx.movedim(-1, 1) if last and not self.last else dx
         stages = reduced(frame.pad(x, first, -torch.inf), first, self._but_last(frame), torch.maximum)
         for axis in reversed(range(len(frame.kernel))):
             dy = _to_maxima(stages[axis], y, dy, first + axis, frame.kernel[axis], frame.stride[axis])
             y = stages[axis]
         return frame.unpad(dy, first, self.size(x))
 
-    def _compiled(self, frame: Frame, x: Tensor, y: Tensor, dy: Tensor) -> Tensor:
-        """The same by a compiled kernel; of one axis as of an image one pixel high."""
+    def _compiled(self, frame: Frame, x: Tensor, y: Tensor, dy: Tensor, last: bool) -> Tensor:
+        """The same by a compiled kernel, the channels `last` or first; of one axis as of an image one pixel high."""
         dx, lost = torch.empty_like(x), 4 - x.dim()
         ones, zeros = (1,) * lost, (0,) * lost
-        size = (ones + self.size(x), ones + self.size(y), ones + frame.kernel, ones + frame.stride, zeros + frame.head)
-        planes, channels = (x.shape[0], x.shape[-1]) if self.last else (x.shape[0] * x.shape[1], 1)
+        spatial = slice(1, -1) if last else slice(2, None)
+        sizes = (ones + tuple(x.shape[spatial]), ones + tuple(y.shape[spatial]))
+        size = (*sizes, ones + frame.kernel, ones + frame.stride, zeros + frame.head)
+        planes, channels = (x.shape[0], x.shape[-1]) if last else (x.shape[0] * x.shape[1], 1)
         COMPILED(x, y, dy, dx, planes, channels, *(n for axes in size for n in axes))
         return dx
 
     def _but_last(self, frame: Frame) -> Frame:
         return Frame(*(field[:-1] for field in frame))
+
+
+def _lying_last(x: Tensor) -> Tensor:
+    """Images N C H W as N H W C, contiguous."""
+    return x.movedim(1, -1).contiguous()
 
 
 def _to_maxima(below: Tensor, y: Tensor, dy: Tensor, axis: int, size: int, stride: int) -> Tensor:

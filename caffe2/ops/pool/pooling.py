@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet
-from caffe2.ops.window import Axes, Frame, Window, steps
+from caffe2.ops.window import Axes, Frame, Window, lies_last, steps
 
 NAMES = ("", "1D", "2D", "3D")
 
@@ -58,7 +58,9 @@ def reduced(x: Tensor, first: int, frame: Frame, combine: Callable[[Tensor, Tens
 
 def own(y: Tensor, frame: Frame) -> Tensor:
     """y in storage of its own, which windows of one element leave it without."""
-    return y.clone(memory_format=torch.contiguous_format) if max(frame.kernel) == 1 else y.contiguous()
+    if max(frame.kernel) == 1:
+        return y.clone(memory_format=torch.contiguous_format)
+    return y if lies_last(y) else y.contiguous()
 
 
 def spread(dy: Tensor, size: Axes, first: int, frame: Frame) -> Tensor:
