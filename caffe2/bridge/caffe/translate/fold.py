@@ -7,13 +7,14 @@ import numpy as np
 from caffe2.bridge.caffe.translate.builder import Translation
 from caffe2.proto import caffe2_pb2
 
-CONVOLUTIONS = ("Conv", "ConvTranspose", "FC")
+CONVOLUTIONS = ("Conv", "ConvTranspose", "FC", "FCTransposed")
 
 
 def fold(made: Translation) -> int:
     """Fold every affine map of channels that alone reads a convolution's output; how many operators went.
 
-    w' = s w and b' = s b + t for y = s conv(x, w, b) + t. Weights that several operators share stay as they are.
+    w' = s w and b' = s b + t for y = s conv(x, w, b) + t. Weights that several operators share stay as they are; a
+    bias that they share, such as zeros, becomes one of the convolution's own.
     """
     before = len(made.ops)
     at = 0
@@ -47,21 +48,22 @@ def _touched(ops: list[caffe2_pb2.OperatorDef], name: str) -> bool:
 
 def _fold(made: Translation, conv: caffe2_pb2.OperatorDef, affine: caffe2_pb2.OperatorDef) -> bool:
     found = _scale_and_shift(made, affine, conv.output[0])
-    names = conv.input[1:]
-    if found is None or any(_shared(made, name) for name in names) or any(n not in made.params for n in names):
+    names = list(conv.input[1:])
+    if found is None or _shared(made, names[0]) or any(n not in made.params for n in names):
         return False
     scale, shift = found
     weight = made.params[names[0]]
-    transposed = conv.type == "ConvTranspose"
     group = next((a.i for a in conv.arg if a.name == "group"), 1)
-    if transposed:
+    if conv.type == "FCTransposed":
+        whole = weight * scale
+    elif conv.type == "ConvTranspose":
         whole = weight.reshape(group, -1, *weight.shape[1:]) * scale.reshape(group, 1, -1, *(1,) * (weight.ndim - 2))
     else:
         whole = weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
     made.params[names[0]] = whole.reshape(weight.shape).astype(np.float32)
     bias = made.params[names[1]] if len(names) > 1 else 0.0
-    if len(names) == 1:
-        conv.input.append(f"{names[0]}_bias")
+    if len(names) == 1 or _shared(made, names[1]):
+        conv.input[2:] = [f"{names[0]}_bias"]
     made.params[conv.input[2]] = (bias * scale + shift).astype(np.float32)
     return True
 
