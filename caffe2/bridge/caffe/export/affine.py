@@ -24,9 +24,8 @@ def _(s: Site, e: Draft) -> None:
     param |= {"axis": axis} if axis != 1 else {}
     expected = (*s.in_shape[:axis], flat[turned])
     weights = [e.shaped(s.inputs[1], flat), bias]
-    top = e.layer(
-        "InnerProduct", s.x, s.y if expected == s.out_shape else "", weights=weights, inner_product_param=param
-    )
+    top = s.y if expected == s.out_shape else ""
+    top = e.layer("InnerProduct", s.x, top, weights=weights, inner_product_param=param)
     if top != s.y:
         reshape(e, top, s.y, expected, s.out_shape)
 

@@ -155,19 +155,19 @@ class Draft:
         """The value of a blob that no input changes; None for others."""
         return self.program.constants.get(name)
 
-    def weight(self, name: str, change: Callable[[np.ndarray], np.ndarray] | None = None) -> Weight:
+    def weight(self, name: str) -> Weight:
         """The numbers of a parameter. Raises Refusal for a blob that an operator or a user gives."""
         array = self.constant(name)
         if array is None:
             what = f"{name!r} is computed or fed, and the layer takes a parameter"
             raise Refusal(what, advice="put its values into the init net")
-        return Weight(change(array), stem=name) if change else Weight(array, name, name)
+        return Weight(array, name, name)
 
     def shaped(self, name: str, shape: Sequence[int]) -> Weight:
         """The numbers of a parameter in another shape of equal size."""
-        array = self.constant(name)
-        same = array is not None and array.shape == tuple(shape)
-        return self.weight(name) if same else self.weight(name, lambda a: a.reshape(shape))
+        held = self.weight(name)
+        array = held.array.reshape(shape)
+        return held if array.shape == held.array.shape else Weight(array, stem=name)
 
     def fresh(self, stem: str) -> str:
         """A name that no blob has yet."""

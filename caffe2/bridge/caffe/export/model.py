@@ -103,17 +103,13 @@ def export(
 
 def _written(site: Site, draft: Draft) -> Obstacle | None:
     """Write an operator; what is wrong where it cannot be."""
-    if site.index in draft.done:
+    settled = site.outputs and all(name in draft.program.constants for name in site.outputs)
+    if site.index in draft.done or settled:
         return None
-    known = site.type in registry
     if site.type not in exporters:
-        what = "no layer of Caffe computes it" if known else "no operator has this name"
-        if site.outputs and all(name in draft.program.constants for name in site.outputs):
-            return None
+        what = "no layer of Caffe computes it" if site.type in registry else "no operator has this name"
         return site.obstacle(Refusal(what, advice="leave it out, or compute it outside of the net"))
-    if site.outputs and not site.after:
-        return None
-    if site.outputs and all(name in draft.program.constants for name in site.outputs):
+    if site.outputs and not site.after:  # the run ended before
         return None
     if None in (*site.before.values(), *site.after.values()):
         return site.obstacle(Refusal("it has blobs that are no tensors, and Caffe's are nothing else"))
@@ -180,8 +176,9 @@ def _share(layers: Sequence[Drafted]) -> None:
     uses = Counter(weight.source for layer in layers for weight in layer.weights if weight.source)
     for layer in layers:
         if any(uses[weight.source] > 1 for weight in layer.weights):
+            fixed = {"lr_mult": 0.0} if layer.proto.type == "BatchNorm" else {}
             for weight in layer.weights:
-                layer.proto.param.add(**({"name": weight.source} if uses[weight.source] > 1 else {}))
+                layer.proto.param.add(**fixed, **({"name": weight.source} if uses[weight.source] > 1 else {}))
 
 
 def _float32(weight: Weight, layer: Drafted, draft: Draft) -> np.ndarray:

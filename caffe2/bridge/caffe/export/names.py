@@ -1,4 +1,4 @@
-"""Nets in which every blob is written once, or in place where Caffe's layers may: the naming that Caffe demands."""
+"""Nets in which every blob is written once, as Caffe demands of blobs that are not written in place."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from collections.abc import Collection, Iterator
 
 from caffe2.opdef import registry
 from caffe2.proto import caffe2_pb2
-
-IN_PLACE = frozenset(
-    "Relu LeakyRelu Elu PRelu Sigmoid Tanh Exp Log Softplus Clip Scale Pow Sqr Dropout SpatialBN Softmax LRN".split()
-)
-"""Operators that become layers of which Caffe lets the last write over its bottom, and the first alone read it."""
 
 Value = tuple[str, int]
 """What a blob holds between two writings: the blob, and the operator that wrote it, -1 for what was there before."""
@@ -22,14 +17,12 @@ def single_assignment(net: caffe2_pb2.NetDef, given: Collection[str]) -> tuple[c
 
     The last value of a blob keeps the blob's name; the first does, where it is an input or a parameter (`given`).
     """
-    lone = _lone(net)
     current: dict[str, Value] = {name: (name, -1) for name in given}
     values: dict[str, list[Value]] = defaultdict(list, {name: [value] for name, value in current.items()})
     uses = []
     for k, op in enumerate(net.op):
         read = [current.get(name, (name, -1)) for name in op.input]
-        kept = _forced(op) | ({op.output[0]} if k in lone else set())
-        for name in set(op.output) - kept:
+        for name in set(op.output) - _forced(op):
             current[name] = (name, k)
             values[name].append((name, k))
         uses.append((read, [current.get(name, (name, -1)) for name in op.output]))
@@ -47,20 +40,6 @@ def rename(net: caffe2_pb2.NetDef, old: str, new: str) -> None:
     sides = [side for op in net.op for side in (op.input, op.output)]
     for side in (*sides, net.external_output):
         side[:] = [new if name == old else name for name in side]
-
-
-def _lone(net: caffe2_pb2.NetDef) -> set[int]:
-    """The operators that write over their first input, may do so in Caffe, and are the only ones to read it."""
-    writer: dict[str, int] = {}
-    readers: dict[Value, list[int]] = defaultdict(list)
-    candidates: list[tuple[int, Value]] = []
-    for k, op in enumerate(net.op):
-        for name in op.input:
-            readers[name, writer.get(name, -1)].append(k)
-        if op.type in IN_PLACE and op.input[:1] == op.output[:1]:
-            candidates.append((k, (op.input[0], writer.get(op.input[0], -1))))
-        writer.update(dict.fromkeys(op.output, k))
-    return {k for k, value in candidates if readers[value] == [k]}
 
 
 def _forced(op: caffe2_pb2.OperatorDef) -> set[str]:

@@ -22,7 +22,7 @@ def overwrite(layers: Sequence[Drafted], draft: Draft) -> None:
         if not layer.proto.bottom or len(layer.proto.top) != 1:
             continue
         below, above = layer.proto.bottom[0], layer.proto.top[0]
-        readers = sum(list(other.proto.bottom).count(below) for other in layers)
+        readers = sum(list(other.proto.bottom).count(below) for other in layers if below not in other.proto.top)
         allowed = layer.proto.type in OVERWRITING or above in draft.overwriting
         alone = readers == 1 and below not in program.outputs and below not in program.constants
         if below != above and draft.origin(below) == draft.origin(above) and allowed and alone:

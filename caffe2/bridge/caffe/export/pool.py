@@ -95,9 +95,8 @@ def _params(e: Draft, method: str, kernel: Kernel, floor: bool) -> dict[str, Any
 
 def _lifted(f: Frame) -> Frame:
     """A window along one axis as one of images of one row."""
-    return (
-        Frame((1, *f.kernel), (1, *f.stride), (1, *f.dilation), (0, *f.head), (0, *f.tail)) if len(f.head) == 1 else f
-    )
+    flat = Frame((1,), (1,), (1,), (0,), (0,))
+    return Frame(*(one + more for one, more in zip(flat, f))) if len(f.head) == 1 else f
 
 
 def _counts(s: Site, f: Frame, spatial: Shape, after: Shape) -> np.ndarray:

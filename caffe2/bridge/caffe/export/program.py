@@ -60,6 +60,8 @@ def prepared(
     params: an init net, which is run in a workspace of its own, or arrays by blob name.
     Raises NetError: an input without a shape, a shape for what is no input.
     """
+    if not predict_net.op:
+        raise NetError("the net has no operators: there is nothing to write")
     init = _on_host(params if isinstance(params, caffe2_pb2.NetDef) else caffe2_pb2.NetDef())
     workspace = Workspace()
     workspace.run_net_once(init)
@@ -68,8 +70,6 @@ def prepared(
     given = {name: tuple(map(int, shape)) for name, shape in (input_shapes or {}).items()}
     given |= {name: np.shape(value) for name, value in (inputs or {}).items()}
     shapes = _input_shapes(predict_net, init, workspace, given)
-    if not predict_net.op:
-        raise NetError("the net has no operators: there is nothing to write")
     net, origins = single_assignment(_on_host(predict_net), {*shapes, *workspace.names()})
     program = Program(net, workspace, origins=origins, outputs=_outputs(net))
     for index, op in enumerate(net.op):
@@ -85,7 +85,11 @@ def prepared(
 
 
 def _on_host(net: caffe2_pb2.NetDef) -> caffe2_pb2.NetDef:
-    """The net without devices and executors."""
+    """The net without devices and executors; itself where it has none."""
+    if not (
+        net.HasField("device_option") or net.HasField("type") or any(op.HasField("device_option") for op in net.op)
+    ):
+        return net
     made = caffe2_pb2.NetDef()
     made.CopyFrom(net)
     made.ClearField("device_option")

@@ -93,9 +93,9 @@ def _(s: Site, e: Draft) -> None:
         e.layer("Split", s.x, s.y)
     elif len(cut) == 1:
         (k,) = cut
-        sizes = {"": starts[k], s.y: after[k], "_": before[k] - after[k] - starts[k]}
-        tops = [s.y if name == s.y else e.fresh(s.y) for name, size in sizes.items() if size]
-        slices(e, s.x, tops, k, [size for size in sizes.values() if size])
+        parts = [(False, starts[k]), (True, after[k]), (False, before[k] - after[k] - starts[k])]
+        tops = [s.y if wanted else e.fresh(s.y) for wanted, size in parts if size]
+        slices(e, s.x, tops, k, [size for _, size in parts if size])
         e.layer("Silence", [top for top in tops if top != s.y], [], name=f"{s.y}_rest")
     else:
         like = e.layer("DummyData", [], e.fresh(s.y), dummy_data_param={"shape": [{"dim": list(after)}]})

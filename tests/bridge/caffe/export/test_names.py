@@ -45,6 +45,22 @@ def test_what_others_read_is_not_written_over(tmp_path: Path) -> None:
     assert wires(made)[1] == ("ReLU", "y", "y")
 
 
+def test_statistics_of_two_layers_are_no_learned_parameters(tmp_path: Path) -> None:
+    params = {"s": numbers(4), "b": numbers(4), "m": numbers(4), "v": np.abs(numbers(4)) + 1}
+    args = {"is_test": 1}
+    predict = net(("SpatialBN", "x s b m v", "x", args), ("Relu", "x", "x", {}), ("SpatialBN", "x s b m v", "x", args))
+    made, layers = written(predict, params, tmp_path, input_shapes={"x": (2, 4, 3, 3)})
+    assert layers == ["BatchNorm", "Scale", "ReLU", "BatchNorm", "Scale"]
+    assert {blob for wire in wires(made) for blob in wire[1:]} == {"x"}
+    assert [p.lr_mult for p in made.proto.layer[1].param] == [0, 0, 0]
+
+
+def test_rows_of_several_axes_in_place(tmp_path: Path) -> None:
+    predict = net(("Tanh", "x", "y", {}), ("Softmax", "y", "y", {"axis": 1}))
+    made, _ = written(predict, {}, tmp_path, input_shapes={"x": (2, 4, 3, 3)})
+    assert [wire[0] for wire in wires(made)] == ["TanH", "Reshape", "Softmax", "Reshape"]
+
+
 def test_sums_are_never_in_place(tmp_path: Path) -> None:
     """In place, Caffe's sum loses its first bottom."""
     predict = net(("Tanh", "x", "y", {}), ("Sum", "y x", "y", {}), ("Abs", "y", "y", {}))
