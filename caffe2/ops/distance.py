@@ -13,6 +13,7 @@ from caffe2.opdef import EnforceNotMet, Gradient, gradient, op
 
 EPS = 1e-12
 ROWS = {"types": "X Y: floating"}
+SLOPES = {"types": "X Y dZ: floating", "like": "X Y"}
 
 
 def rows(x: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ def pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _slope(dz: Tensor, count: int) -> Tensor:
-    if dz.numel() != count:
+    if dz.shape != (count,):
         raise EnforceNotMet(f"dZ holds one number a row, {count}; got {[*dz.shape]}")
     return dz.reshape(-1, 1)
 
@@ -40,7 +41,7 @@ def squared_l2_distance(x: Tensor, y: Tensor) -> Tensor:
     return (a - b).square().sum(1) * 0.5
 
 
-@op("SquaredL2DistanceGradient: X Y dZ -> dX dY", like="X Y")
+@op("SquaredL2DistanceGradient: X Y dZ -> dX dY", **SLOPES)
 def squared_l2_distance_gradient(x: Tensor, y: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
     """dX = (X - Y) dZ, dY = -dX."""
     a, b = pair(x, y)
@@ -55,7 +56,7 @@ def l1_distance(x: Tensor, y: Tensor) -> Tensor:
     return (a - b).abs().sum(1)
 
 
-@op("L1DistanceGradient: X Y dZ -> dX dY", like="X Y")
+@op("L1DistanceGradient: X Y dZ -> dX dY", **SLOPES)
 def l1_distance_gradient(x: Tensor, y: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
     """dX = sign(X - Y) dZ, dY = -dX; differences below 1e-12 count as none."""
     a, b = pair(x, y)
@@ -71,7 +72,7 @@ def dot_product(x: Tensor, y: Tensor) -> Tensor:
     return (a * b).sum(1) if x.numel() else x.new_zeros(0)
 
 
-@op("DotProductGradient: X Y dZ -> dX dY", like="X Y")
+@op("DotProductGradient: X Y dZ -> dX dY", **SLOPES)
 def dot_product_gradient(x: Tensor, y: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
     """dX = Y dZ, dY = X dZ."""
     a, b = pair(x, y)
@@ -92,7 +93,7 @@ def _square(a: Tensor) -> Tensor:
     return (a * a).sum(1, keepdim=True).clamp_min(EPS)
 
 
-@op("CosineSimilarityGradient: X Y dZ -> dX dY", like="X Y")
+@op("CosineSimilarityGradient: X Y dZ -> dX dY", **SLOPES)
 def cosine_similarity_gradient(x: Tensor, y: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
     """dX = dZ (Y / (|X| |Y|) - X (X . Y) / (|X|^3 |Y|)), and dY the same the other way round."""
     a, b = pair(x, y)
@@ -137,7 +138,7 @@ def _(g: Gradient) -> None:
     g.op("DotProductWithPaddingGradient: X Y dZ -> dX dY", **args)
 
 
-@op("DotProductWithPaddingGradient: X Y dZ -> dX dY", like="X Y")
+@op("DotProductWithPaddingGradient: X Y dZ -> dX dY", **SLOPES)
 def dot_product_with_padding_gradient(
     x: Tensor, y: Tensor, dz: Tensor, *, pad_value: float = 0.0, replicate: bool = False
 ) -> tuple[Tensor, Tensor]:

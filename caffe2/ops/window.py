@@ -106,6 +106,8 @@ class Window(Op):
 
     def bind(self, site: object) -> None:
         self.last = channels_last(self.order)
+        if self.legacy_pad not in range(4):
+            raise EnforceNotMet(f"legacy_pad is 0, 1, 2 or 3, not {self.legacy_pad}")
         self.first_axis = 1 if self.last else 2
         kernel = self._per_axis("kernel", ())
         if not kernel and not self.global_pooling:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from caffe2.opdef import UNKNOWN, EnforceNotMet, Op, Site, op
 from caffe2.proto.caffe2_pb2 import NetDef
+from caffe2.runtime.blob import describe
 
 
 def truth(condition: Any, name: str) -> bool:
     """The one boolean that a condition blob holds. Raises EnforceNotMet where it holds anything else."""
-    if not isinstance(condition, Tensor) or condition.numel() != 1:
-        shape = list(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
-        raise EnforceNotMet(f"{name}: the condition is one boolean, got {shape}")
+    if not isinstance(condition, Tensor) or condition.numel() != 1 or condition.dtype != torch.bool:
+        raise EnforceNotMet(f"{name}: the condition is one boolean, got {describe(condition)}")
     return bool(condition)
 
 

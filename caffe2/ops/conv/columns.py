@@ -17,6 +17,13 @@ from caffe2.ops.window import AXES, Frame, Window
 class Columns(Window):
     """What Im2Col and Col2Im settle alike."""
 
+    def _per_axis(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        one, sides = getattr(self, name), [getattr(self, f"{name}_{side}") for side in "hw"]
+        if one is None and sides == [None, None]:
+            return super()._per_axis(name, default)
+        given = [one if side is None else side for side in sides]  # one of them alone counts, unlike elsewhere
+        return tuple(1 if n is None and name != "kernel" else n or 0 for n in given)
+
     def image(self, x: Tensor) -> tuple[Tensor, Frame]:
         """A view of x as N C H W, and the window."""
         demand.rank(x, 4, "X")

@@ -142,7 +142,13 @@ class Pyramid(Op):
         return [*(rois[k] for k in at), torch.cat(at).argsort().to(torch.int32)]
 
 
-@op("CollectRpnProposals: *rois_and_probs -> rois", gradient=REFUSED, shape=UNKNOWN, arity=lambda i, o: i >= 2)
+@op(
+    "CollectRpnProposals: *rois_and_probs -> rois",
+    gradient=REFUSED,
+    shape=UNKNOWN,
+    types="rois_and_probs: float",
+    arity=lambda i, o: i >= 2,
+)
 class CollectRpnProposals(Pyramid):
     """The rpn_post_nms_topN best regions of all levels, best first.
 
@@ -180,6 +186,7 @@ class DistributeFpnProposals(Pyramid):
     "CollectAndDistributeFpnRpnProposals: *rois_and_probs -> rois *rois_fpn_and_restore",
     gradient=REFUSED,
     shape=UNKNOWN,
+    types="rois_and_probs: float",
     arity=lambda i, o: i >= 2 and o >= 3,
 )
 class CollectAndDistribute(Pyramid):

@@ -134,6 +134,8 @@ class Aligning(Op):
         self._check(x.shape, rois)
         y, x0, high, wide, turn = self.placed(rois[:, -self._columns :])
         counts = [torch.full_like(high, self.sampling_ratio)] * 2
+        if self.sampling_ratio > MOST:
+            raise EnforceNotMet(f"sampling_ratio is at most {MOST}, not {self.sampling_ratio}")
         if self.sampling_ratio <= 0:
             sides = (high / self.pooled_h, wide / self.pooled_w)
             counts = [side.ceil().clamp(min=0) for side in sides]

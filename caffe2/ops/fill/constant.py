@@ -124,6 +124,8 @@ def lengths_range_fill(lengths: Tensor) -> Tensor:
     lengths: (S).
     range_sequence: (sum of lengths), int32.
     """
+    if lengths.dim() != 1:
+        raise EnforceNotMet(f"lengths are a vector, not {list(lengths.shape)}")
     if bool((lengths < 0).any()):
         raise EnforceNotMet(f"lengths are not negative: {lengths.tolist()[:8]}")
     starts = lengths.cumsum(0, dtype=torch.int32).sub_(lengths).repeat_interleave(lengths)

@@ -142,6 +142,8 @@ def batch_gather_gradient(
     demand.least_rank(data, 2, "DATA")
     axis = axis_of(axis, data.dim())
     dx = torch.zeros_like(data, memory_format=torch.contiguous_format)
+    if dy.shape[:axis] != data.shape[:axis]:
+        raise EnforceNotMet(f"DATA and dOUTPUT begin alike, not {tuple(data.shape)} and {tuple(dy.shape)}")
     if not dx.numel():
         return dx
     if match_outer:

@@ -56,7 +56,7 @@ def scatter_assign(data: Tensor, indices: Tensor, slices: Tensor) -> Tensor:
 @op(
     "ScatterWeightedSum: X_0 Weight_0 INDICES *(X Weight) -> X_0",
     inplace="X_0 => X_0",
-    types="X_0 Weight_0: float, INDICES: index",
+    types="X_0 Weight_0 X_Weight: float, INDICES: index",
     mutates=True,
     arity=lambda i, o: i >= 5,
 )
@@ -107,6 +107,8 @@ def _rows(data: Tensor, indices: Tensor, slices: Tensor, name: str) -> Tensor:
     demand.least_rank(data, 1, "the tensor to update")
     demand.in_range(indices, data.shape[0], "INDICES")
     shape = (indices.numel(), *data.shape[1:])
+    if slices.dtype != data.dtype:
+        raise EnforceNotMet(f"{name} holds {slices.dtype} for a tensor of {data.dtype}")
     if slices.numel() != torch.Size(shape).numel():
         raise EnforceNotMet(f"{name} holds slices of shape {shape}, one an index; its shape is {tuple(slices.shape)}")
     return slices.reshape(shape)

@@ -14,8 +14,10 @@ from torch import Tensor
 from caffe2.opdef import NONE, REFUSED, UNKNOWN, EnforceNotMet, Op, Site, op
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime import db, serialize
+from caffe2.runtime.blob import describe
 from caffe2.runtime.db.reader import DBReader
 from caffe2.runtime.errors import MessageError
+from caffe2.runtime.look import element
 
 PART = "#%"
 """Stands in keys between the name of a tensor and the number of a part of it."""
@@ -226,8 +228,9 @@ class Checkpoint(Save):
         super().bind(site)
 
     def __call__(self, *values: Any) -> None:
-        if not values or not isinstance(values[0], Tensor) or not values[0].numel():
-            raise EnforceNotMet("Checkpoint: its first input is the iteration, one number")
+        if not values or element(values[0]) != torch.int64 or not values[0].numel():
+            held = describe(values[0]) if values else "none"
+            raise EnforceNotMet(f"Checkpoint: its first input is the iteration, one number of int64, not {held}")
         iteration = int(values[0].reshape(-1)[0])
         if iteration % self.every == 0:
             save(self.db_type, self.path % iteration, dict(zip(self.names, values)), self.chunk_size)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, op
+from caffe2.ops import demand
 from caffe2.ops.loss.labels import picked, rows_of
 from caffe2.ops.loss.softmax import TINY
 
@@ -38,6 +39,7 @@ def label_cross_entropy_gradient(x: Tensor, label: Tensor, dy: Tensor) -> Tensor
     """dX[n, label[n]] = -dY[n] / X[n, label[n]], 0 elsewhere."""
     rows = rows_of(x)
     _demand_labels(rows, label)
+    _demand_slopes(rows, dy)
     slope = -dy / picked(rows, label).clamp_min(TINY)
     return torch.zeros_like(rows).scatter_(1, label.reshape(-1, 1).long(), slope.reshape(-1, 1)).view(x.shape)
 
@@ -54,8 +56,11 @@ def cross_entropy(x: Tensor, label: Tensor) -> Tensor:
     Y: (N).
     """
     rows = rows_of(x)
-    if label.numel() != rows.numel() or (label.dim() == 2 and label.shape != rows.shape):
-        raise EnforceNotMet(f"label holds a probability for every element of X {[*x.shape]}, got {[*label.shape]}")
+    _demand_chances(rows, label)
+    if demand.readable(label) and label.numel():
+        low, high = map(float, label.aminmax())
+        if not 0 <= low <= high <= 1:
+            raise EnforceNotMet(f"label holds probabilities, not {low if not low >= 0 else high}")
     return -(label.reshape(rows.shape) * rows.clamp_min(TINY).log()).sum(1)
 
 
@@ -63,7 +68,19 @@ def cross_entropy(x: Tensor, label: Tensor) -> Tensor:
 def cross_entropy_gradient(x: Tensor, label: Tensor, dy: Tensor) -> Tensor:
     """dX[n, d] = -dY[n] label[n, d] / X[n, d]."""
     rows = rows_of(x)
+    _demand_chances(rows, label)
+    _demand_slopes(rows, dy)
     return (-dy.reshape(-1, 1) * label.reshape(rows.shape) / rows.clamp_min(TINY)).view(x.shape)
+
+
+def _demand_chances(rows: Tensor, label: Tensor) -> None:
+    if label.dim() not in (1, 2) or label.shape[0] != rows.shape[0] or label.numel() != rows.numel():
+        raise EnforceNotMet(f"label holds a probability for every element of X {[*rows.shape]}, got {[*label.shape]}")
+
+
+def _demand_slopes(rows: Tensor, dy: Tensor) -> None:
+    if dy.shape != rows.shape[:1]:
+        raise EnforceNotMet(f"dY holds a number for each of {rows.shape[0]} rows, got {[*dy.shape]}")
 
 
 @op("MakeTwoClass: X -> Y", gradient="MakeTwoClassGradient: dY -> dX", types="X: floating")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,12 +21,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from caffe2.opdef import EnforceNotMet
 from caffe2.ops import demand
 
 SOURCES = Path(__file__).parent
 OPTIONS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fopenmp")
 VECTORS = {"AVX2": ("-mavx2", "-mfma"), "AVX512": ("-mavx2", "-mfma")}
 C_TYPES = {"p": ctypes.c_void_p, "q": ctypes.c_int64, "f": ctypes.c_float}
+
+POINTED = {
+    "float*": (torch.float32,),
+    "int32_t*": (torch.int32,),
+    "int64_t*": (torch.int64,),
+    "void*": (torch.int32, torch.int64),
+}
+"""The element types of tensors that a pointer may point to; any, where it is none of these."""
 
 _lock = threading.Lock()
 _libraries: dict[str, ctypes.CDLL | None] = {}
@@ -84,6 +94,13 @@ def _compile(command: list[str], made: Path) -> None:
         Path(path).unlink(missing_ok=True)
 
 
+def _pointed(stem: str, name: str) -> list[tuple[torch.dtype, ...] | None]:
+    """What the pointers of a function point to, parameter by parameter."""
+    parameters = re.search(rf"^void {name}\(([^)]*)\)", (SOURCES / f"{stem}.cpp").read_text(), re.MULTILINE)
+    assert parameters is not None
+    return [POINTED.get(one.replace("const ", "").split()[0]) for one in parameters[1].split(",")]
+
+
 class Kernel:
     """A function of a library: `types` has a letter a parameter, p a tensor or None, q a whole number, f a float.
 
@@ -94,6 +111,7 @@ class Kernel:
         self.stem, self.name = stem, name
         self.types = [C_TYPES[t] for t in types.replace(" ", "")] + [ctypes.c_int64]
         self._found: Callable[..., Any] | None = None
+        self._pointed: list[tuple[torch.dtype, ...] | None] = []
 
     def serves(self, *tensors: Tensor | None) -> bool:
         """Whether the kernel is there and every tensor lies in host memory, contiguous, and is not differentiated."""
@@ -106,9 +124,13 @@ class Kernel:
             return False
         function = getattr(made, self.name)
         function.argtypes, function.restype = self.types, None
+        self._pointed = _pointed(self.stem, self.name)
         self._found = function
         return True
 
     def __call__(self, *values: Any) -> None:
         assert self._found is not None
+        for value, taken in zip(values, self._pointed):
+            if taken and isinstance(value, Tensor) and value.dtype not in taken:
+                raise EnforceNotMet(f"{self.name} was compiled for {' or '.join(map(str, taken))}, not {value.dtype}")
         self._found(*[v.data_ptr() if isinstance(v, Tensor) else v for v in values], torch.get_num_threads())

@@ -40,7 +40,10 @@ def channel_stats(x: Tensor, *, order: str = "NCHW") -> tuple[Tensor, Tensor]:
     return x.sum(others), x.square().sum(others)
 
 
-@op("ChannelBackpropStats: X mean inv_std output_grad -> scale_grad bias_grad", types="X output_grad: floating")
+@op(
+    "ChannelBackpropStats: X mean inv_std output_grad -> scale_grad bias_grad",
+    types="X mean inv_std output_grad: floating",
+)
 def channel_backprop_stats(x: Tensor, mean: Tensor, inv_std: Tensor, dy: Tensor) -> tuple[Tensor, Tensor]:
     """scale_grad = sum of output_grad * (X - mean) * inv_std, bias_grad = sum of output_grad, for each channel.
 

@@ -101,6 +101,8 @@ class GroupNormGradient(Grouping):
     def __call__(
         self, dy: Tensor, x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, std: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        if gamma.numel() != beta.numel():
+            raise EnforceNotMet(f"gamma and beta hold a number a channel, not {gamma.numel()} and {beta.numel()}")
         return self.gradients(dy, x, gamma, (mean, std), self.group)
 
 

@@ -76,7 +76,7 @@ for _name in ("LayerNorm", "C10LayerNorm_DontUseThisOpYet"):
 
 @op(
     "LayerNormGradient: doutput output mean stddev input gamma? -> dinput dgamma? dbeta?",
-    types="doutput output input gamma: floating",
+    types="doutput output mean stddev input gamma: floating",
 )
 def layer_norm_gradient(
     dy: Tensor,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Op
-from caffe2.runtime.blob import Int8Tensor
+from caffe2.runtime.blob import Int8Tensor, describe
 
 LEVELS = 255
 SMALLEST = 6.1e-5
@@ -132,6 +132,8 @@ def quantized(x: Any, name: str = "X") -> Int8Tensor:
     """x itself. Raises EnforceNotMet where it is not quantized."""
     if not isinstance(x, Int8Tensor) or not isinstance(x.data, Tensor):
         raise EnforceNotMet(f"{name} must be a quantized tensor, such as Int8Quantize makes")
+    if x.data.dtype != torch.uint8:
+        raise EnforceNotMet(f"{name} must hold bytes, uint8, not {describe(x)}")
     return x
 
 

@@ -63,7 +63,7 @@ def _meta_lstm(hidden: Tensor, cell: Tensor, gates: Tensor, *rest: Tensor) -> tu
 @op(
     "LSTMUnit: hidden_t_prev cell_t_prev gates seq_lengths? timestep -> hidden_t cell_t",
     inplace=None,
-    types="hidden_t_prev cell_t_prev gates: floating",
+    types="hidden_t_prev cell_t_prev gates: floating, seq_lengths timestep: index",
     host="timestep",
     shape=_meta_lstm,
 )
@@ -114,6 +114,7 @@ def _(g: Gradient) -> None:
     "LSTMUnitGradient: hidden_t_prev cell_t_prev gates seq_lengths? timestep hidden_t cell_t dhidden_t dcell_t"
     " -> dhidden_t_prev dcell_t_prev dgates",
     inplace=None,
+    types="hidden_t_prev cell_t_prev gates hidden_t cell_t dhidden_t dcell_t: floating, seq_lengths timestep: index",
     like="hidden_t_prev cell_t_prev gates",
     host="timestep",
 )
@@ -161,7 +162,7 @@ def lstm_unit_gradient(
 @op(
     "GRUUnit: hidden_t_prev gates seq_lengths? timestep -> hidden_t",
     inplace=None,
-    types="hidden_t_prev gates: floating",
+    types="hidden_t_prev gates: floating, seq_lengths timestep: index",
     host="timestep",
     like="hidden_t_prev",
 )
@@ -202,6 +203,7 @@ def _(g: Gradient) -> None:
 @op(
     "GRUUnitGradient: hidden_t_prev gates seq_lengths? timestep hidden_t dhidden_t -> dhidden_t_prev dgates",
     inplace=None,
+    types="hidden_t_prev gates hidden_t dhidden_t: floating, seq_lengths timestep: index",
     like="hidden_t_prev gates",
     host="timestep",
 )

@@ -9,7 +9,7 @@ from caffe2.opdef import NONE, EnforceNotMet, op
 from caffe2.ops import demand
 
 
-@op("InferenceLSTM: +input_list -> output hidden cell", gradient=NONE)
+@op("InferenceLSTM: +input_list -> output hidden cell", gradient=NONE, types="input_list: floating")
 def inference_lstm(
     *tensors: Tensor,
     num_layers: int = 1,

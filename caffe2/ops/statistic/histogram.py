@@ -81,7 +81,7 @@ class Histogram(Op):
     def bind(self, site: Site) -> None:
         if len(self.bin_edges) < 2:
             raise EnforceNotMet(f"Number of bin edges must be greater than or equal to 2; it is {len(self.bin_edges)}")
-        if any(a >= b for a, b in zip(self.bin_edges, self.bin_edges[1:])):
+        if not all(a < b for a, b in zip(self.bin_edges, self.bin_edges[1:])):
             raise EnforceNotMet(f"bin_edges must be a strictly increasing sequence of values: {list(self.bin_edges)}")
         self.edges = torch.tensor(self.bin_edges, dtype=torch.float32, device=site.device)
 

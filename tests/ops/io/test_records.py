@@ -85,5 +85,5 @@ def test_what_was_read_ahead_is_read_when_the_net_goes(workspace):
 
 def test_no_reader(workspace):
     workspace.feed("reader", np.zeros(1, dtype=np.float32))
-    with pytest.raises(EnforceNotMet, match="a reader of a database is needed"):
+    with pytest.raises(EnforceNotMet, match="takes a DBReader but reader is float32"):
         workspace.run_operator_once(operator("TensorProtosDBInput", "reader", "a"))

@@ -89,5 +89,5 @@ def test_refusals(read, run):
         run("CreateTextFileReader", filename=PATH)
     with pytest.raises(EnforceNotMet, match="1 outputs for the 2 columns"):
         run("TextFileReaderRead", TextFileReader(PATH, 1, (STRING, FLOAT)), outputs=1)
-    with pytest.raises(EnforceNotMet, match="made by CreateTextFileReader"):
+    with pytest.raises(EnforceNotMet, match="takes a TextFileReader"):
         run("TextFileReaderRead", b"reader", outputs=1)
