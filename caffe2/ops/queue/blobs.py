@@ -112,7 +112,7 @@ def dequeue_blobs(queue: BlobsQueue, *, count: OutputCount = 0, timeout_secs: fl
 
 @op("CloseBlobsQueue: queue ->", gradient=NONE)
 def close_blobs_queue(queue: BlobsQueue) -> None:
-    """Close a queue: nobody waits at it any longer, and what is left in it can still be taken."""
+    """Closes a queue: nobody waits at it any longer, and what is left in it can still be taken."""
     queue_of(queue).close()
 
 

@@ -107,5 +107,5 @@ def _stacked(parts: tuple[Any, ...]) -> Any:
 
 @op("CloseRebatchingQueue: queue ->", gradient=NONE)
 def close(queue: RebatchingQueue) -> None:
-    """Close a queue: nobody waits at it any longer, and what is left in it can still be taken."""
+    """Closes a queue: nobody waits at it any longer, and what is left in it can still be taken."""
     queue.close()
