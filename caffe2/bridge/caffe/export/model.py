@@ -91,6 +91,8 @@ def export(
     draft = Draft(program, bvlc=bvlc)
     for name, value in program.inputs.items():
         draft.layer("Input", [], name, name=name, input_param={"shape": [{"dim": value.shape}]})
+    if program.sized:
+        draft.note("sizes that the net itself asks for are those that it has now")
     absorb(draft)
     obstacles = [found for site in program.sites if (found := _written(site, draft))] + program.obstacles
     if obstacles:
@@ -107,8 +109,7 @@ def _written(site: Site, draft: Draft) -> Obstacle | None:
     if site.index in draft.done or settled:
         return None
     if site.type not in exporters:
-        what = "no layer of Caffe computes it" if site.type in registry else "no operator has this name"
-        return site.obstacle(Refusal(what, advice="leave it out, or compute it outside of the net"))
+        return site.obstacle(_unknown(site))
     if site.outputs and not site.after:  # the run ended before
         return None
     if None in (*site.before.values(), *site.after.values()):
@@ -120,6 +121,14 @@ def _written(site: Site, draft: Draft) -> Obstacle | None:
         del draft.layers[before:]
         return site.obstacle(refusal)
     return None
+
+
+def _unknown(site: Site) -> Refusal:
+    if site.type not in registry:
+        return Refusal("no operator has this name")
+    if site.type.endswith("Gradient"):
+        return Refusal("Caffe derives gradients itself", advice="give the net without them")
+    return Refusal("no layer of Caffe computes it", advice="leave it out, or compute it outside of the net")
 
 
 def _finished(program: Program, draft: Draft) -> CaffeNet:

@@ -33,6 +33,7 @@ class Program:
     writers: dict[str, Site] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)  # blobs of whole numbers
+    sized: bool = False  # whether operators read the sizes of blobs
     outputs: frozenset[str] = frozenset()
     origins: dict[str, str] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)  # names given at last, and those in the workspace
@@ -186,8 +187,8 @@ def observe(program: Program) -> None:
             return
         site.after = {name: _shape(program.workspace, name) for name in site.outputs}
         program.whole.update(name for name in site.outputs if _whole(program, name))
-        if _settled(program, site):
-            program.constants.update((name, _held(program, name)) for name in site.outputs)
+        settled = site.outputs if _settled(program, site) else [site.outputs[k] for k in _sizes(program, site)]
+        program.constants.update((name, _held(program, name)) for name in settled)
 
 
 def _held(program: Program, name: str) -> np.ndarray:
@@ -208,6 +209,18 @@ def _settled(program: Program, site: Site) -> bool:
         return site.type.startswith("GivenTensor")
     fixed = not site.definition.random and site.definition.stores
     return fixed and bool(site.outputs) and all(name in program.constants for name in site.inputs)
+
+
+SIZES = {"Shape": 0, "Size": 0, "Reshape": 1, "Concat": 1, "DepthConcat": 1}
+"""Which output of an operator is the sizes of a blob."""
+
+
+def _sizes(program: Program, site: Site) -> list[int]:
+    """The outputs that are sizes, and are read: constants as long as inputs have the shapes that they have."""
+    k = SIZES.get(site.type, len(site.outputs))
+    read = k < len(site.outputs) and program.readers[site.outputs[k]]
+    program.sized |= bool(read)
+    return [k] if read else []
 
 
 def _cause(error: Exception) -> str:

@@ -21,8 +21,6 @@ def reshape(e: Draft, x: str, y: str, before: Shape, after: Shape, name: str = "
 
 @exports("Reshape", "Squeeze", "ExpandDims", "ResizeLike", "FlattenToVec", "Flatten")
 def _(s: Site, e: Draft) -> None:
-    if e.read(s, 1):
-        raise Refusal(f"the shape {s.outputs[1]!r} that it gives is read, and Caffe knows no shapes as blobs")
     if s.x in e.indices:
         index = e.index(s.x)
         same = s.in_shape == s.out_shape
@@ -39,8 +37,6 @@ def _(s: Site, e: Draft) -> None:
 
 @exports("Concat", "DepthConcat")
 def _(s: Site, e: Draft) -> None:
-    if e.read(s, 1):
-        raise Refusal(f"the sizes {s.outputs[1]!r} that it gives are read, and Caffe knows no shapes as blobs")
     axis, parts = _axis(s, len(s.out_shape)), s.inputs
     if s.args["add_axis"]:
         wider = (*s.in_shape[:axis], 1, *s.in_shape[axis:])

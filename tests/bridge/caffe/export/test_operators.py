@@ -205,6 +205,20 @@ def test_tables(tmp_path: Path) -> None:
     assert written(predict, {}, tmp_path, inputs=inputs)[1] == ["Reshape", "BatchReindex"]
 
 
+def test_sizes_of_blobs_are_those_that_they_have(tmp_path: Path) -> None:
+    predict = net(
+        ("Shape", "x", "s", {}),
+        ("Reshape", "x", "flat old", {"shape": [2, -1]}),
+        ("Relu", "flat", "r", {}),
+        ("Reshape", "r old", "back older", {}),
+        ("ConstantFill", "s", "c", {"input_as_shape": 1, "value": 2.0}),
+        ("Sum", "back c", "y", {}),
+    )
+    made, layers = written(predict, {}, tmp_path, input_shapes={"x": IMAGE})
+    assert layers == ["Reshape", "ReLU", "Reshape", "Parameter", "Eltwise"]
+    assert made.notes == ["sizes that the net itself asks for are those that it has now"]
+
+
 def test_the_best(tmp_path: Path) -> None:
     predict = net(("TopK", "x", "v i", {"k": 2}))
     assert written(predict, {}, tmp_path, input_shapes={"x": MATRIX})[1] == ["ArgMax", "ArgMax"]

@@ -105,6 +105,11 @@ def test_what_caffe_refuses(case: str) -> None:
     assert found.type == kind and what in found.what
 
 
+def test_gradients() -> None:
+    (found,) = obstacles(("ReluGradient", "x x", "y", {}))
+    assert found.what == "Caffe derives gradients itself" and found.advice == "give the net without them"
+
+
 def test_an_operator_that_does_not_run() -> None:
     (found,) = obstacles(("Conv", "x w", "y", {"kernel": 3}), params={"w": numbers(3, 5, 3, 3)})
     assert "does not run" in found.what and "Conv:" not in found.what
