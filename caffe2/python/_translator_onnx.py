@@ -36,7 +36,7 @@ def onnx_model(
     """
     if a.onnx is None:
         return None
-    package()
+    package(a.onnx_opset)
     return onnx_graph(net, made, predict_net, opset=a.onnx_opset, dynamic_batch=a.onnx_dynamic_batch)
 
 
@@ -55,7 +55,7 @@ def write_onnx(
     print(f"wrote {' and '.join(map(str, written))} ({len(graph.nodes)} nodes, opset {graph.opset})")
     if not verified:
         return 0
-    package().checker.check_model(str(path), full_check=True)
+    judge.check(path)
     if judge.evaluator() != "onnxruntime" and sum(v.size for v in params.values()) > PATIENCE:
         print(f"{path} is valid; it was not run: pip install onnxruntime")
         return 0

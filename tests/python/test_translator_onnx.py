@@ -41,6 +41,11 @@ def test_what_onnx_cannot_say_is_an_exit_status_of_2(tmp_path: Path, capsys: pyt
     assert "CaffeAccuracy" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
+def test_an_opset_that_is_not_known(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main([*NET, "--out", str(tmp_path), "--onnx", "m.onnx", "--onnx_opset", "999"]) == 2
+    assert "opset is 999" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     assert _translator_command.main([*NET, "--out", str(tmp_path), "--onnx", "m.onnx"]) == 2

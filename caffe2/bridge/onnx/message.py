@@ -18,18 +18,20 @@ LIMIT = 1 << 30
 """Bytes of constants beyond which they go to a file of their own: a message ends at 2 GiB."""
 
 
-def package() -> Any:
-    """The package onnx. Raises EnforceNotMet, saying how to get it, where it is missing."""
+def package(opset: int = 0) -> Any:
+    """The package onnx. Raises EnforceNotMet where it is missing, saying how to get it, or does not know an opset."""
     try:
         import onnx
     except ImportError:
         raise EnforceNotMet("ONNX models need the package onnx: pip install caffe2[onnx]") from None
+    if opset > (newest := onnx.defs.onnx_opset_version()):
+        raise EnforceNotMet(f"opset is {opset}, and the package onnx {onnx.__version__} knows those up to {newest}")
     return onnx
 
 
 def to_model(graph: Graph, beside: str = "") -> onnx.ModelProto:
     """The model of a graph; its constants lie in the file of the name `beside`, where one is given."""
-    o = package()
+    o = package(graph.opset)
     found = o.helper.make_model(
         to_graph(graph, beside), producer_name="caffe2", opset_imports=[o.helper.make_opsetid("", graph.opset)]
     )

@@ -132,6 +132,16 @@ def test_large_constants_go_to_a_file_of_their_own(tmp_path: Path) -> None:
         np.testing.assert_allclose(judge.run(path, {"x": X})["y"], expected(LAYERS, {"x": X, **params})["y"], rtol=1e-5)
 
 
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    graph = export(LAYERS, {"x": (FLOAT, X.shape)}, {"w": W, "b": B})
+    graph.nodes.reverse()
+    save(graph, tmp_path / "m.onnx")
+    with pytest.raises(EnforceNotMet, match="is no valid model"):
+        judge.check(tmp_path / "m.onnx")
+    with pytest.raises(EnforceNotMet, match="does not run the model"):
+        judge.run(tmp_path / "m.onnx", {"x": X[0]})
+
+
 def test_the_reference_evaluator_judges_too() -> None:
     graph = export(LAYERS, {"x": (FLOAT, X.shape)}, {"w": W, "b": B})
     got = judge.run(to_model(graph).SerializeToString(), {"x": X}, "onnx.reference")["y"]
