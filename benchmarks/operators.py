@@ -6,12 +6,12 @@ PYTHON is an interpreter in which `import caffe2` finds the original; without on
 
 On two cores (EPYC, AVX2), beside the Caffe2 within PyTorch 1.8.1, operators are so many times faster:
 
-    SparseLengthsSum 1.4, of 8 bits 2.5, of 4 bits 1.2     GenerateProposals 3.5, BoxWithNMSLimit 0.8
-    SparseAdagrad 1.1, RowWise 5.6, SparseAdam 2.8         RoIAlign 6.6, its gradient 6.8, RoIPool 3.1
-    UnsortedSegmentSum 1.4, SortedSegmentSum 2.1           LSTM 3.7, training 4.3; GRU 2.1, training 2.0
-    LengthsSum 3.4, LengthsMax 0.8, LengthsTopK 2.2        Int8Conv 3.8, 1x1 2.1, Int8FC 2.0
-    TopK 1.4, Unique 3.4, Gather 2.7, BatchGather 3.5      CTCBeamSearchDecoder 336, CTCGreedyDecoder 0.4
-    ScatterAssign 1.1, Cast 1.7, SegmentOneHot 2.1         LRN 3.1, its gradient 14; Softmax 2.8, Tile 2.8
+    SparseLengthsSum 1.6, of 8 bits 1.8, of 4 bits 1.1     GenerateProposals 3.7 to 5.9, BoxWithNMSLimit 0.9
+    SparseAdagrad 1.2, RowWise 6.6, SparseAdam 2.8         RoIAlign 6.0, its gradient 7.0, RoIPool 3.1
+    UnsortedSegmentSum 1.4, SortedSegmentSum 2.1           LSTM 3.2, training 3.4; GRU 1.7, training 1.6
+    LengthsSum 3.4, LengthsMax 0.8, LengthsTopK 2.7        Int8Conv 3.7, 1x1 2.4, Int8FC 2.6
+    TopK 1.2 to 3.8, Unique 4.7, Gather 2.7                CTCBeamSearchDecoder 312, CTCGreedyDecoder 0.4
+    ScatterAssign 1.1, Cast 1.7, SegmentOneHot 2.1         LRN 1.5, its gradient 6.7; Softmax 2.8, Tile 2.8
     MaxPool 3x3 1.0, gradient 1.9; 2x2 3.7 and 4.0         SpatialBN 2.5, its gradient 2.6; Transpose 7.8
     NHWC MaxPool 2.0, gradient 5.4                         FC 5.5, Conv 5.3 and their gradients 7.5 and 5.4
 
