@@ -31,7 +31,8 @@ class Weight(NamedTuple):
 class Reference:
     """One layer of Caffe's. `shapes` refuses what its set-up refuses; `forward` computes what it computes, in float32.
 
-    `weights` are the parameters it has, known after `shapes`; `values` are their arrays, given before `forward`.
+    `weights` are the parameters it has, known after `shapes`; `values` are their arrays, given before `forward`; `seen`
+    are the shapes of the bottoms that it is set up for.
     `forks` names the fields, added by forks to Caffe's own messages, that it minds.
     """
 
@@ -47,6 +48,7 @@ class Reference:
         self.layer = layer
         self.weights: list[Weight] = []
         self.values: list[np.ndarray] = []
+        self.seen: tuple[Shape, ...] | None = None
         self.phase = layer.proto.phase
         self.rng = np.random.default_rng(0)
 
@@ -147,7 +149,7 @@ def checked(reference: Reference, bottoms: Sequence[Shape]) -> tuple[Shape | Non
     Raises:
         LayerError: Caffe refuses the layer, or a blob would have a negative size or 2^31 numbers or more.
     """
-    reference.weights = []
+    reference.weights, reference.seen = [], tuple(bottoms)
     tops = tuple(shape if shape is None else tuple(map(int, shape)) for shape in reference.shapes(*bottoms))
     for what, shapes in (("top", tops), ("parameter", [weight.shape for weight in reference.weights])):
         for index, shape in enumerate(shapes):

@@ -10,6 +10,7 @@ import numpy as np
 
 from caffe2.bridge.caffe.errors import NetError, Position, TranslatorError
 from caffe2.bridge.caffe.layers import Layer, Param, Shape
+from caffe2.bridge.caffe.reference.base import checked
 from caffe2.bridge.caffe.reference.fillers import fill
 
 if TYPE_CHECKING:
@@ -85,14 +86,20 @@ def _check_cost(net: Net, most_bytes: int, most_work: int) -> None:
 
 
 def _forward(layer: Layer, bottoms: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-    """The tops of a layer; what NumPy refuses, such as blobs without numbers, is the layer's error."""
+    """The tops of a layer; what NumPy refuses, such as blobs without numbers, is the layer's error.
+
+    A layer is set up anew for bottoms of other shapes, as in Caffe: fewer regions may be proposed than were asked for.
+    """
+    shapes = tuple(bottom.shape for bottom in bottoms)
+    if layer.reference.seen != shapes:
+        checked(layer.reference, shapes)
     try:
         return layer.reference.forward(*bottoms)
     except TranslatorError:
         raise
     except (ValueError, LookupError, ArithmeticError, MemoryError) as error:
-        shapes = ", ".join(str(bottom.shape) for bottom in bottoms)
-        raise layer.error(f"cannot be computed from bottoms of shape {shapes}: {error}") from error
+        told = ", ".join(map(str, shapes))
+        raise layer.error(f"cannot be computed from bottoms of shape {told}: {error}") from error
 
 
 def _given(layer: Layer, inputs: dict[str, np.ndarray]) -> list[np.ndarray] | None:

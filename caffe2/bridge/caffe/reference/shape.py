@@ -238,14 +238,16 @@ class Reorg(Reference):
         n, c, h, w = x
         if self.param.reverse:
             self.steps = (n, s, s, c // (s * s), h, w), (0, 3, 4, 1, 5, 2)
-            return [(n, c // (s * s), h * s, w * s)]
+            self.made = (n, c // (s * s), h * s, w * s)
+            return [self.made]
         self.expect(h % s == w % s == 0, f"{s} does not divide {shape_text(x)}", "stride")
         self.steps = (n, c // (s * s), h, s, w, s), (0, 3, 5, 1, 2, 4)
-        return [(n, c * s * s, h // s, w // s)]
+        self.made = (n, c * s * s, h // s, w // s)
+        return [self.made]
 
     def forward(self, x: np.ndarray) -> list[np.ndarray]:
         parts, order = self.steps
-        return [x.reshape(parts).transpose(order).reshape(self.layer.top_shapes[0])]
+        return [x.reshape(parts).transpose(order).reshape(self.made)]
 
 
 @layer("ShuffleChannel", field="shuffle_channel_param")

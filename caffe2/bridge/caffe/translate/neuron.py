@@ -25,16 +25,25 @@ def _(layer: Layer, b: Builder) -> None:
 
 @translates("ReLU")
 def _(layer: Layer, b: Builder) -> None:
-    slope = layer.param.negative_slope
-    if slope:
-        b.op("LeakyRelu", layer.bottoms[0], layer.tops[0], alpha=slope)
-    else:
-        b.op("Relu", layer.bottoms[0], layer.tops[0])
+    """Forks limit it by `relu_max`."""
+    fork = layer.fork.relu_param
+    _rectified(layer, b, fork.relu_max if fork.HasField("relu_max") else None)
 
 
 @translates("ReLU6")
 def _(layer: Layer, b: Builder) -> None:
-    b.op("Clip", layer.bottoms[0], layer.tops[0], min=0.0, max=6.0)
+    _rectified(layer, b, 6.0)
+
+
+def _rectified(layer: Layer, b: Builder, most: float | None) -> None:
+    (x,), (top,), slope = layer.bottoms, layer.tops, layer.param.negative_slope
+    if most is not None and not slope and most >= 0:
+        b.op("Clip", x, top, min=0.0, max=most)
+        return
+    made = top if most is None else ""
+    y = b.op("LeakyRelu", x, made, alpha=slope) if slope else b.op("Relu", x, made)
+    if most is not None:
+        b.op("Clip", y, top, max=most)
 
 
 @translates("Clip")
@@ -62,9 +71,22 @@ def _(layer: Layer, b: Builder) -> None:
 
 @translates("Dropout")
 def _(layer: Layer, b: Builder) -> None:
-    mask = [] if b.is_test else [b.fresh(f"{layer.name}_mask")]
-    ratio = layer.param.dropout_ratio
-    b.op("Dropout", layer.bottoms[0], [layer.tops[0], *mask], ratio=ratio, is_test=int(b.is_test))
+    """Forks drop while testing too (`sample_weights_test`), or scale then and not before (`scale_train: false`)."""
+    fork, ratio, (top,) = layer.fork.dropout_param, layer.param.dropout_ratio, layer.tops
+    drops = not b.is_test or fork.sample_weights_test
+    if fork.scale_train or drops:
+        mask = [b.fresh(f"{layer.name}_mask")] if drops else []
+        made = b.op(
+            "Dropout",
+            layer.bottoms[0],
+            ["" if drops and not fork.scale_train else top, *mask],
+            ratio=ratio,
+            is_test=int(not drops),
+        )
+    else:
+        made = layer.bottoms[0]
+    if not fork.scale_train:
+        b.op("Scale", made, top, scale=1 - ratio)
 
 
 @translates("Threshold")

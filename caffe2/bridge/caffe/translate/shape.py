@@ -32,9 +32,11 @@ def _(layer: Layer, b: Builder) -> None:
 
 @translates("Reshape")
 def _(layer: Layer, b: Builder) -> None:
-    """The sizes are known; the first stays free where it is the input's, so that a batch may be of any size."""
-    (before,), (after,) = layer.bottom_shapes, layer.top_shapes
-    b.op("Reshape", layer.bottoms[0], [layer.tops[0], ""], shape=_free_batch(before, after))
+    """What the file leaves to be inferred, as the number of regions found, stays so; else the batch is free."""
+    (before,), (after,), p = layer.bottom_shapes, layer.top_shapes, layer.param
+    whole = p.axis == 0 and p.num_axes == -1 and -1 in p.shape.dim and math.prod(before) != 0
+    shape = tuple(p.shape.dim) if whole else _free_batch(before, after)
+    b.op("Reshape", layer.bottoms[0], [layer.tops[0], ""], shape=shape)
 
 
 def _free_batch(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
