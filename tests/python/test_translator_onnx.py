@@ -27,6 +27,16 @@ def test_an_open_batch_is_compared_at_two_sizes(tmp_path: Path, capsys: pytest.C
     assert onnx.load(tmp_path / "m.onnx").graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
 
 
+def test_a_net_of_one_batch_leaves_no_open_model(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        'input: "x" input_dim: 2 input_dim: 3 input_dim: 1 input_dim: 1 layer { name: "r" type: "Reshape" bottom: "x"'
+        ' top: "y" reshape_param { shape { dim: 3 dim: 2 } } }'
+    )
+    assert main([str(net), "--verify", "--out", str(tmp_path), "--onnx", "m.onnx", "--onnx_dynamic_batch"]) == 2
+    assert "leave --onnx_dynamic_batch out" in capsys.readouterr().err and not (tmp_path / "m.onnx").exists()
+
+
 def test_a_difference_is_an_exit_status_of_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compare = _translator_onnx.compare
     monkeypatch.setattr(

@@ -19,13 +19,14 @@ def matrix(c: Call, k: int, axis: int) -> str:
 
 @exports("FC", "FCTransposed")
 def _(c: Call) -> None:
+    """The dimensions before the axis stay open."""
     axis, rows = c.args.axis % c.rank(), c.op.type == "FC"
-    inputs = [matrix(c, 0, axis), matrix(c, 1, c.args.axis_w), *c.inputs[2:]]
+    w = matrix(c, 1, c.args.axis_w)
     if axis == 1:
-        c.give("Gemm", *inputs, transB=int(rows))
-    else:
-        y = c.add("Gemm", *inputs, transB=int(rows))
-        c.reshape(y, (*c.shape()[:axis], -1), c.outputs[0])
+        c.give("Gemm", matrix(c, 0, axis), w, *c.inputs[2:], transB=int(rows))
+        return
+    x = c.inputs[0] if axis == c.rank() - 1 else c.reshape(c.inputs[0], (*(0,) * axis, prod(c.shape()[axis:])))
+    c.give("Add", c.add("MatMul", x, c.transpose(w, (1, 0)) if rows else w), c.inputs[2])
 
 
 @exports("MatMul")

@@ -86,9 +86,10 @@ def _(c: Call) -> None:
 
 @exports("CaffeUnpool")
 def _(c: Call) -> None:
-    n, channels, *_ = c.shape()
     high, wide = c.args.size
-    blank = c.add("ConstantOfShape", c.ints(n, channels, high * wide), value=np.zeros(1, c.dtype()))
+    planes = c.add("Slice", c.add("Shape", c.inputs[0]), c.ints(0), c.ints(2))
+    shape = c.add("Concat", planes, c.ints(high * wide), axis=0)
+    blank = c.add("ConstantOfShape", shape, value=np.zeros(1, c.dtype()))
     values, mask = (c.reshape(name, (0, 0, -1)) for name in c.inputs)
     places = c.add("Cast", mask, to=np.dtype(np.int64))
     c.reshape(c.add("ScatterElements", blank, places, values, axis=2), (0, 0, high, wide), c.outputs[0])
