@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 
 import caffe2.ops
-from caffe2.opdef import UnknownOperator, document, lookup
-from caffe2.opdef.catalogue import families
+from caffe2.opdef import UnknownOperator
+from caffe2.opdef.catalogue import answer, index
 from caffe2.proto import caffe2_pb2
 from caffe2.python import net_printer, utils
 
+NARROWEST, WIDEST = 60, 100
+"""Columns of what is printed."""
+
 
 def docs(names: Sequence[str]) -> int:
-    """Print the documents of operators; without names, the families of all."""
-    for family in families() if not names else ():
-        print(f"{family.name} -- {family.title}\n    {' '.join(family.operators)}\n")
+    """Print the documents of operators and the operators of families; without names, all families."""
+    width = min(max(shutil.get_terminal_size((WIDEST, 0)).columns, NARROWEST), WIDEST)
+    if not names:
+        print(index(width))
     failed = 0
     for name in names:
         try:
-            print(document(lookup(name)) + "\n")
+            print(answer(name, width) + "\n")
         except UnknownOperator as error:
             print(error, file=sys.stderr)
             failed = 1
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p = argparse.ArgumentParser(prog="python -m caffe2", description=caffe2.__doc__)
     commands = p.add_subparsers(dest="command", required=True)
     one = commands.add_parser("docs", help="documents of operators")
-    one.add_argument("names", nargs="*", metavar="NAME", help="operators; all families are listed without")
+    one.add_argument("names", nargs="*", metavar="NAME", help="operators, or families of them; all are listed without")
     one.set_defaults(run=lambda a: docs(a.names))
     one = commands.add_parser("show", help="nets in files, as programs")
     one.add_argument("files", nargs="+", metavar="FILE", help="a NetDef, such as predict_net.pb or predict_net.pbtxt")

@@ -18,6 +18,21 @@ from tests.sample import load_all
 
 FOLDER = pathlib.Path(__file__).parent / "operators"
 EXAMPLE = "Example"
+HEAD = """# Operators
+
+All {count} operators, by family. `python -m caffe2 docs NAME` prints one, or lists a family.
+
+An operator is written `Name: inputs -> outputs`. `X?` may be left out, `*X` is any number of blobs, `+X` at least one,
+`*(X weight)` any number of pairs. `dX` is the gradient of X, `dX[I]` a sparse one: a row for each of the rows I of X.
+
+Shapes are written (N, C, H, W); `...` is any number of dimensions. Floating-point types are float (of 32 bits), double,
+float16 and bfloat16; integer types are int8, int16, int32, int64, uint8 and uint16.
+
+Arguments that are not named here are accepted and ignored, as are hints to engines: `cudnn_exhaustive_search`,
+`use_cudnn`, `ws_nbytes_limit`. Engines that are listed without arguments of their own mean the same kernel.
+
+Every example ran when its page was written. A blob that is large, or that chance fills, is shown by type and shape.
+"""
 
 
 def pages() -> dict[str, str]:
@@ -25,7 +40,7 @@ def pages() -> dict[str, str]:
     load_all()
     made = {f"{family.name}.md": page(family) for family in families()}
     count = sum(len(family.operators) for family in families())
-    lines = [f"# Operators\n\nAll {count} operators, by family. `python -m caffe2 docs NAME` prints one.\n"]
+    lines = [HEAD.format(count=count)]
     for family in families():
         links = " ".join(f"[{name}]({family.name}.md#{name.lower()})" for name in family.operators)
         lines.append(f"* **[{family.name}]({family.name}.md)**: {family.title}\n  {links}")

@@ -42,7 +42,7 @@ def _ran(d: OpDef, sample: Sample) -> tuple[tuple[bool, bool, int, int], list[st
     except EnforceNotMet as error:
         return (True, empty, 0, 0), [*lines, f"raises {type(error).__name__}: {_reason(error)}"]
     results = [workspace.require(blob).value for blob in op.output]
-    told = [_kind if d.random else _told for _ in results]
+    told = [_kind if d.random or "wire" in sample.except_ else _told for _ in results]
     after = [tell(name, value) for tell, name, value in zip(told, _names(d.header.outputs, len(op.output)), results)]
     lines += after
     hidden = sum(_hidden(value) for value in [*values, *results])

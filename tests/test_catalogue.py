@@ -46,6 +46,9 @@ def test_every_blob_and_argument_is_told(name):
 def test_commands(capsys, tmp_path):
     assert main(["docs", "Relu"]) == 0 and "Relu: X -> Y" in capsys.readouterr().out
     assert main(["docs", "Relo"]) == 1 and "did you mean Relu" in capsys.readouterr().err
+    assert main(["docs", "LSTM"]) == 1 and "did you mean one of LSTMUnit" in capsys.readouterr().err
+    assert main(["docs", "RELU"]) == 0 and "Relu: X -> Y" in capsys.readouterr().out
+    assert main(["docs", "pool"]) == 0 and "MaxPool: The maximum of every window." in capsys.readouterr().out
     assert main(["docs"]) == 0 and "activation -- " in capsys.readouterr().out
     net = tmp_path / "net.pbtxt"
     net.write_text('name: "n" op { type: "Relu" input: "x" output: "y" }')

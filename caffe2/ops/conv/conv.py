@@ -25,8 +25,9 @@ Y: (N, M, H', W'), or (N, H', W', M) in the order NHWC, with
 group: how many groups the channels fall into: the first M / group output channels see only the first C / group input
     channels, and so on.
 
-With no_gradient_to_input=1 the gradient of X is not computed. Engines of vendors compute the same here, and arguments
-that tune them, such as ws_nbytes_limit, exhaustive_search and algo, are accepted and ignored.
+With no_gradient_to_input=1 the gradient of X is not computed. With the engine NNPACK activation="Relu" raises negative
+elements of Y to 0. All other engines but those of the DNNLOWP family compute the same, and arguments that tune them,
+such as ws_nbytes_limit, exhaustive_search and algo, are accepted and ignored.
 """
 MKLDNN = torch.backends.mkldnn.is_available()
 NAMES = ("Conv", "Conv1D", "Conv2D", "Conv3D")
