@@ -68,14 +68,17 @@ def _anchors(boxes: np.ndarray) -> dict[str, Any]:
     base = float(boxes[0, 0] + boxes[0, 2] + 1)
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     for count in (n for n in range(1, len(boxes) + 1) if len(boxes) % n == 0):
+        groups = np.split(boxes, len(boxes) // count)
         for first in SIMPLE:
             scales = tuple(float(w) for w in sizes[:count, 0] / (anchors(base, (first,), (1.0,))[0, 2] * 2 + 2 - base))
-            ratios = [_ratio(base, group, scales) for group in np.split(boxes, len(boxes) // count)]
-            if ratios[0] == first and None not in ratios:
+            if not _fit(base, first, scales, groups[0]):
+                continue
+            ratios = [next((r for r in SIMPLE if _fit(base, r, scales, group)), None) for group in groups]
+            if None not in ratios:
                 return {"base_size": base, "ratio": ratios, "scale": list(scales)}
     raise Refusal("its anchors are none that ratios and scales give", argument="anchors")
 
 
-def _ratio(base: float, boxes: np.ndarray, scales: tuple[float, ...]) -> float | None:
-    """The ratio of which boxes are the anchors; None where there is none."""
-    return next((r for r in SIMPLE if np.allclose(anchors(base, (r,), scales), boxes, atol=1e-3)), None)
+def _fit(base: float, ratio: float, scales: tuple[float, ...], boxes: np.ndarray) -> bool:
+    """Whether boxes are the anchors of one ratio and these scales."""
+    return bool((np.abs(anchors(base, (ratio,), scales) - boxes) < 1e-3).all())

@@ -51,7 +51,7 @@ LATER = {"Clip": "2018", "Swish": "2018"}
 """Layers that BVLC's Caffe has had since a year, after its release 1.0."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Weight:
     """The numbers of one parameter.
 
@@ -63,7 +63,7 @@ class Weight:
     stem: str = ""
 
 
-@dataclass
+@dataclass(eq=False)
 class Drafted:
     """One layer: Caffe's own message, the fields that a fork added, and the parameters."""
 

@@ -82,9 +82,13 @@ def _(s: Site, e: Draft) -> None:
     e.layer("Accuracy", _pair(s, e), s.y, accuracy_param=param)
 
 
+TIES = "ArgMax of equal numbers: Caffe gives the last, Caffe2 the first"
+
+
 @exports("ArgMax")
 def _(s: Site, e: Draft) -> None:
-    """Of equal numbers Caffe gives the last, Caffe2 the first."""
+    """The place of the largest number."""
+    e.note(TIES)
     rank = len(s.in_shape)
     axis = s.args["axis"] % rank
     kept = (*s.in_shape[:axis], 1, *s.in_shape[axis + 1 :])
@@ -96,6 +100,7 @@ def _(s: Site, e: Draft) -> None:
 @exports("TopK")
 def _(s: Site, e: Draft) -> None:
     """Values and indices are two layers."""
+    e.note(TIES)
     if len(s.inputs) > 1 or e.read(s, 2):
         raise Refusal("k is a blob, or the flattened indices are read", argument="k")
     param = {"axis": s.args["axis"] % len(s.in_shape), "top_k": s.args["k"]}

@@ -49,8 +49,8 @@ def _(s: Site, e: Draft) -> None:
     stored = bool(s.args["is_test"])
     if not stored:
         e.note("batch normalization with is_test=0 takes the batch's own statistics, here and in the file")
-    param = {"eps": s.args["epsilon"]} if np.float32(s.args["epsilon"]) != np.float32(1e-5) else {}
-    param |= {} if stored else {"use_global_stats": False, "moving_average_fraction": s.args["momentum"]}
+    param = {"use_global_stats": stored, "eps": s.args["epsilon"]}
+    param |= {} if stored else {"moving_average_fraction": s.args["momentum"]}
     weights = [e.shaped(mean, (-1,)), e.shaped(var, (-1,)), Weight(np.ones(1, np.float32))]
     scales, biases = e.shaped(scale, (-1,)), e.shaped(bias, (-1,))
     plain = (scales.array == 1).all() and (biases.array == 0).all()

@@ -40,7 +40,7 @@ class Obstacle:
         return f"{place}{argument}: {self.what}" + (f"; {self.advice}" if self.advice else "")
 
 
-@dataclass
+@dataclass(eq=False)
 class Site:
     """An operator, with the shapes of its inputs before, and of its outputs after a run."""
 
