@@ -26,5 +26,4 @@ REFUSED = {
     **dict.fromkeys(("Accuracy", "CaffeAccuracy"), "it judges a net by labels; take it out, and deploy the net alone"),
     **dict.fromkeys(("CaffeData", "CaffeHDF5Data", "CaffeImageData", "ImageInput"), DATA),
     "CaffeHDF5Output": "it writes files; take it out, and let its inputs be outputs of the net",
-    "CaffePSROIPool": "ONNX pools no regions of position-sensitive maps; end the net before it, and pool behind",
 }

@@ -14,6 +14,7 @@ from caffe2.bridge.onnx.operators import (
     pooling,
     recurrent,
     reduction,
+    regions,
     resize,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "pooling",
     "recurrent",
     "reduction",
+    "regions",
     "resize",
 ]

@@ -1,4 +1,4 @@
-"""Poolings of images and of regions of them."""
+"""Poolings of images, and their inverse."""
 
 from __future__ import annotations
 
@@ -93,39 +93,3 @@ def _(c: Call) -> None:
     values, mask = (c.reshape(name, (0, 0, -1)) for name in c.inputs)
     places = c.add("Cast", mask, to=np.dtype(np.int64))
     c.reshape(c.add("ScatterElements", blank, places, values, axis=2), (0, 0, high, wide), c.outputs[0])
-
-
-@exports("RoIPool")
-def _(c: Call) -> None:
-    a = c.args
-    if a.order != "NCHW":
-        raise Unexportable("regions are pooled from images in the order NCHW")
-    c.give("MaxRoiPool", *c.inputs, pooled_shape=(a.pooled_h, a.pooled_w), spatial_scale=float(a.spatial_scale))
-
-
-@exports("RoIAlign")
-def _(c: Call) -> None:
-    """Regions of four numbers are all of image 0."""
-    a, (count, width) = c.args, c.shape(1)
-    if a.aligned and c.graph.opset < 16:
-        raise Unexportable("aligned regions are written from opset 16 on")
-    rois, images = c.inputs[1], c.constant(np.zeros(count), np.int64)
-    if width == 5:
-        first = c.add("Slice", rois, c.ints(0), c.ints(1), c.ints(1))
-        images = c.add("Cast", c.reshape(first, (-1,)), to=np.dtype(np.int64))
-        rois = c.add("Slice", rois, c.ints(1), c.ints(5), c.ints(1))
-    mode = ("half_pixel" if a.aligned else "output_half_pixel") if c.graph.opset >= 16 else None
-    last = a.order == "NHWC"
-    y = c.add(
-        "RoiAlign",
-        c.first(c.inputs[0], 4, last),
-        rois,
-        images,
-        mode="avg",
-        output_height=a.pooled_h,
-        output_width=a.pooled_w,
-        sampling_ratio=max(a.sampling_ratio, 0),
-        spatial_scale=float(a.spatial_scale),
-        coordinate_transformation_mode=mode,
-    )
-    c.give_ordered(y, 4, last)
