@@ -91,9 +91,20 @@ def _pass(op: caffe2_pb2.OperatorDef, table: Table) -> None:
     """Enter the outputs of one operator; one with inputs that the table does not name is left out."""
     if "Enqueue" in op.type or "Dequeue" in op.type or any(name not in table for name in op.input):
         return
+    if op.type == "Sum":
+        _agree(op.input, table)
     metas = [known.meta if (known := table[name]) else None for name in op.input]
     for name, meta in zip(op.output, infer(op, metas)):
         made = _known(meta.shape, meta.dtype) if meta is not None and meta.dtype in BY_TORCH else None
         if made is None and op.is_gradient_op and name.endswith("_grad"):
             made = table.get(name.removesuffix("_grad"))
         table[name] = made
+    if op.type == "Sum":
+        _agree([*op.input, *op.output], table)
+
+
+def _agree(names: Sequence[str], table: Table) -> None:
+    """Enter what is known of one of some blobs for all: a gradient's terms may tell each other's shape."""
+    known = next((k for name in names if (k := table[name])), None)
+    for name in names:
+        table[name] = table[name] or known

@@ -11,7 +11,7 @@ from caffe2.runtime.shapes import from_map, from_workspace
 from caffe2.runtime.workspace import Workspace
 from tests.runtime.nets import net, operator
 
-FLOAT, STRING, DOUBLE = (caffe2_pb2.TensorProto.DataType.Value(n) for n in ("FLOAT", "STRING", "DOUBLE"))
+FLOAT, STRING, DOUBLE, INT = map(caffe2_pb2.TensorProto.DataType.Value, ("FLOAT", "STRING", "DOUBLE", "INT32"))
 
 
 def known(found):
@@ -45,12 +45,21 @@ def test_what_only_the_data_can_tell():
     found = from_map([made], {"x": [4]})
     assert known(found) == {"x": ([4], FLOAT)}
     assert {s.name for s in found.shapes if s.unknown_shape} == {"u", "v"}
+    reshaped = from_map(
+        [net("n", operator("Reshape", "x shape", "y old"))], {"x": [2, 3, 1], "shape": [1]}, {"shape": INT}
+    )
+    assert known(reshaped)["old"] == ([3], INT) and "y" not in known(reshaped)
 
 
 def test_a_gradient_is_shaped_as_its_blob():
     op = operator("Python", "x", "x_grad")
     op.is_gradient_op = True
     assert known(from_map([net("n", op)], {"x": [2, 5]}))["x_grad"] == ([2, 5], FLOAT)
+
+
+def test_the_terms_of_a_sum_tell_each_others_shape():
+    made = net("n", operator("Unique", "x", "u"), operator("Sum", "u y", "s"), operator("Sum", "u u", "t"))
+    assert known(from_map([made], {"x": [4], "y": [2]})).keys() == {"x", "y", "u", "s", "t"}
 
 
 def test_contradictions(caplog):

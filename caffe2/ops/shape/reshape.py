@@ -9,6 +9,7 @@ from torch import Tensor
 
 from caffe2.opdef import EnforceNotMet, Gradient, Op, Site, gradient, op
 from caffe2.ops import demand
+from caffe2.ops.index.gather import Array
 
 
 def resolved(wanted: list[int], held: torch.Size) -> list[int]:
@@ -54,11 +55,13 @@ class Reshape(Op):
             given = "both are given" if self.shape is not None else "neither is given"
             raise EnforceNotMet(f"Reshape\n  takes the argument shape or the blob new_shape; {given}")
 
-    def __call__(self, data: Tensor, new_shape: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def __call__(self, data: Array, new_shape: Tensor | None = None) -> tuple[Array | None, Tensor]:
         if new_shape is None:
             wanted, kind = self.shape, torch.int64
         else:
             demand.rank(new_shape, 1, "new_shape")
+            if new_shape.is_meta:  # only its data can tell the shape
+                return None, torch.empty(data.ndim, dtype=new_shape.dtype, device="meta")
             wanted, kind = new_shape.tolist(), new_shape.dtype
         reshaped = data.reshape(resolved(list(wanted), data.shape))
         return reshaped, torch.tensor(data.shape, dtype=kind)
@@ -71,7 +74,7 @@ def _(g: Gradient) -> None:
 
 
 @op("Flatten: X -> Y", gradient="ResizeLike: dY X -> dX", view=True)
-def flatten(x: Tensor, *, axis: int = 1) -> Tensor:
+def flatten(x: Array, *, axis: int = 1) -> Array:
     """X as a matrix: dimensions before `axis` make the rows, the others the columns.
 
     Y: (rows, columns).
@@ -83,7 +86,7 @@ def flatten(x: Tensor, *, axis: int = 1) -> Tensor:
 
 
 @op("FlattenToVec: input -> output", gradient="ResizeLike: doutput input -> dinput", view=True)
-def flatten_to_vec(x: Tensor) -> Tensor:
+def flatten_to_vec(x: Array) -> Array:
     """The elements of the input as a vector.
 
     output: (N), N the number of elements.
@@ -93,7 +96,7 @@ def flatten_to_vec(x: Tensor) -> Tensor:
 
 
 @op("ResizeLike: data shape_tensor -> output", view=True)
-def resize_like(data: Tensor, shape_tensor: Tensor) -> Tensor:
+def resize_like(data: Array, shape_tensor: Array) -> Array:
     """The elements of data under the shape of another tensor.
 
     shape_tensor: a tensor of as many elements.
@@ -124,7 +127,7 @@ class Squeeze(_Dims):
     dims: the dimensions.
     """
 
-    def __call__(self, data: Tensor) -> Tensor:
+    def __call__(self, data: Array) -> Array:
         demand.least_rank(data, self.dims[-1] + 1, "data")
         if any(data.shape[d] != 1 for d in self.dims):
             raise EnforceNotMet(f"dims {self.dims} of data are 1; its shape is {tuple(data.shape)}")
@@ -139,7 +142,7 @@ class ExpandDims(_Dims):
     dims: the places of these dimensions in the shape of expanded.
     """
 
-    def __call__(self, data: Tensor) -> Tensor:
+    def __call__(self, data: Array) -> Array:
         shape = list(data.shape)
         if self.dims[-1] >= len(shape) + len(self.dims):
             raise EnforceNotMet(f"dims {self.dims} cannot be places in a tensor of {len(shape)} dimensions and those")
@@ -163,7 +166,7 @@ class PrependDim(Op):
         if self.dim_size <= 0:
             raise EnforceNotMet(f"PrependDim\n  dim_size is positive, not {self.dim_size}")
 
-    def __call__(self, data: Tensor) -> Tensor:
+    def __call__(self, data: Array) -> Array:
         demand.least_rank(data, 1, "data")
         if data.shape[0] % self.dim_size:
             raise EnforceNotMet(f"data's first dimension {data.shape[0]} is no multiple of dim_size {self.dim_size}")
@@ -171,7 +174,7 @@ class PrependDim(Op):
 
 
 @op("MergeDim: data -> reshaped", inplace="data -> reshaped", view=True)
-def merge_dim(data: Tensor) -> Tensor:
+def merge_dim(data: Array) -> Array:
     """The first two dimensions as one.
 
     data: (N, M, ...).
