@@ -144,6 +144,8 @@ def _(s: Site, e: Draft) -> None:
     held = np.asarray(e.program.workspace.fetch(s.y))
     if len(s.inputs) > 1 or held.dtype.kind not in "fiub":
         raise Refusal("it fills with what is fed, or with text", advice="give the number as the argument value")
-    filler = {"type": "constant", "value": float(held.ravel()[0]) if held.size else 0.0}
+    if not held.size:
+        raise Refusal("its blob is empty, and Caffe fills none that is", argument="shape")
+    filler = {"type": "constant", "value": float(held.ravel()[0])}
     shape = [{"dim": list(s.out_shape)}]
     e.layer("DummyData", [], s.y, dummy_data_param={"data_filler": [filler], "shape": shape})
