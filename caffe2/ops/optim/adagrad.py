@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from caffe2.opdef import EnforceNotMet, Op, OutputCount, Site, op
 from caffe2.ops import demand
 from caffe2.ops.native import Kernel
-from caffe2.ops.optim.rows import fitted, rows_of, scalar, update_rows
+from caffe2.ops.optim.rows import fitted, in_order, rows_of, scalar, update_rows
 
 COMPILED = {
     row_wise: Kernel("rows", name, "pppqppqqfff") for row_wise, name in ((False, "adagrad"), (True, "row_wise_adagrad"))
@@ -58,7 +59,7 @@ class Adagrad(Op):
     def __call__(self, param: Tensor, moment: Tensor, grad: Tensor, lr: Tensor) -> tuple[Tensor, ...]:
         h, g, rate = fitted(moment, param, "moment"), fitted(grad, param, "grad"), scalar(lr)
         if self.outputs == 2 and self.decay == 1 and demand.readable(lr):
-            self._fused(param, h, g, float(rate))
+            in_order(partial(self._fused, rate=float(rate)), param, h, grad=g)
             return param, moment
         rates, step = adagrad_(param, h, g, rate, self.epsilon, self.decay, self.weight_decay)
         return param, moment, rates.view(grad.shape), step.view(grad.shape)

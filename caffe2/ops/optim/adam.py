@@ -6,6 +6,7 @@ Rate and Beyond, 2020.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from caffe2.opdef import EnforceNotMet, Op, OutputCount, op
 from caffe2.ops import demand
 from caffe2.ops.native import Kernel
-from caffe2.ops.optim.rows import fitted, rows_of, scalar, update_rows
+from caffe2.ops.optim.rows import fitted, in_order, rows_of, scalar, update_rows
 
 COMPILED = Kernel("rows", "adam", "pppp q pp qq fffff qq")
 SPARSE = {
@@ -77,7 +78,7 @@ class Adam(_Adam):
         m, v = fitted(moment_1, param, "moment_1"), fitted(moment_2, param, "moment_2")
         g, rate, (t, one, two) = fitted(grad, param, "grad"), scalar(lr), self.start(iter)
         if self.outputs == 3 and demand.readable(lr):
-            self._fused(param, m, v, g, float(rate), t, two)
+            in_order(partial(self._fused, rate=float(rate), t=t, two=two), param, m, v, grad=g)
             return param, moment_1, moment_2
         self.moments_(m, v, g, g.square())
         step = self.step(m, v, one, two)

@@ -26,6 +26,18 @@ def fitted(x: Tensor, like: Tensor, name: str) -> Tensor:
     return x.view(like.shape)
 
 
+def in_order(rule: Callable[..., None], *held: Tensor, grad: Tensor) -> None:
+    """Call rule(*held, grad), which writes over `held`, with all elements lying in memory in one order.
+
+    Torch's fused optimizers go by places in memory, and filters of convolutions may lie with their channels last.
+    """
+    plain = [x.contiguous() for x in held]
+    rule(*plain, grad.contiguous())
+    for x, changed in zip(held, plain):
+        if changed is not x:
+            x.copy_(changed)
+
+
 def turns(rows: Tensor, size: int) -> Iterator[Tensor | None]:
     """The places of row numbers below `size` in turns: no row comes twice in one, and its places keep their order.
 
