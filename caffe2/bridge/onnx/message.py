@@ -66,7 +66,7 @@ def save(graph: Graph, path: str | os.PathLike, limit: int = LIMIT) -> list[Path
     data = path.with_name(f"{path.name}.data")
     with open(data, "wb") as file:
         for array in graph.constants.values():
-            file.write(memoryview(_plain(array)).cast("B"))
+            file.write(_plain(array))
     path.write_bytes(to_model(graph, data.name).SerializeToString())
     return [path, data]
 

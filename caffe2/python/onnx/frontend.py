@@ -13,7 +13,10 @@ from caffe2.opdef import EnforceNotMet
 from caffe2.proto import caffe2_pb2
 from caffe2.python import core as caffe2_core
 
-onnx = message.package()
+try:
+    import onnx
+except ImportError as error:
+    raise ImportError("caffe2.python.onnx.frontend needs the package onnx: pip install caffe2[onnx]") from error
 
 __all__ = [
     "Caffe2Frontend",

@@ -123,6 +123,7 @@ def test_large_constants_go_to_a_file_of_their_own(tmp_path: Path) -> None:
     init = net(op("GaussianFill", "", "w", shape=(3, 4)), op("UniformFill", "", "b", shape=(3,)), outputs="w b")
     params = filled(init)
     graph = export(LAYERS, {"x": (FLOAT, X.shape)}, params)
+    graph.constants |= {"none": np.zeros((0, 3), np.float32), "one": np.asarray(True)}
     small, large = tmp_path / "small.onnx", tmp_path / "large.onnx"
     assert save(graph, small) == [small]
     assert save(graph, large, limit=8) == [large, tmp_path / "large.onnx.data"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from caffe2.bridge.onnx.call import Call, exports
 
@@ -25,8 +26,6 @@ def _(c: Call) -> None:
     body = c.body()
     at = body.at(c.rank())
     body.outputs = len(c.outputs)
-    import torch
-
     given = torch.from_numpy(np.array(c.value(1))) if len(c.inputs) > 1 else None
     sizes = body.sizes(c.shape()[at], given)
     parts = [c.graph.fresh(o) for o in c.outputs] if body.add_axis else c.outputs
