@@ -15,7 +15,7 @@ from caffe2.bridge.onnx.graph import BATCH, Graph, reads
 from caffe2.bridge.onnx.refused import REFUSED
 from caffe2.bridge.onnx.single import single_assignment
 from caffe2.opdef import EnforceNotMet
-from caffe2.opdef.dtypes import BY_NUMBER, ELEMENT_TYPES
+from caffe2.opdef.dtypes import ELEMENT_TYPES
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.workspace import Workspace
 
@@ -62,9 +62,9 @@ def export(
     """The graph of a net whose external outputs are the graph's.
 
     inputs: element types and shapes of the blobs that are fed. params: values of those that are the same in every run.
-    dynamic_batch: the first dimension of inputs and outputs is left open, where it is one size throughout.
+    dynamic_batch: the first dimension of inputs, and of outputs where it is of that size, is left open.
     Raises ExportError listing every operator that cannot be written, and EnforceNotMet for a net that contradicts
-    itself.
+    itself, or an open batch where inputs have batches of different sizes.
     """
     if opset < OLDEST:
         raise EnforceNotMet(f"opset is {opset}; models are written in {OLDEST} or a newer one")
@@ -97,11 +97,6 @@ def filled(init_net: caffe2_pb2.NetDef | None) -> dict[str, np.ndarray]:
 def _meta(dtype: np.dtype, shape: tuple[int, ...]) -> torch.Tensor | None:
     kind = TORCH.get(np.dtype(dtype))
     return torch.empty(tuple(shape), dtype=kind, device="meta") if isinstance(kind, torch.dtype) else None
-
-
-def value_of(number: int, shape: tuple[int, ...]) -> Value:
-    """The type and shape of a blob, its element type a Caffe2 number."""
-    return BY_NUMBER[number].numpy, tuple(shape)
 
 
 def _demand_inputs(net: caffe2_pb2.NetDef, inputs: Mapping[str, Value], known: Mapping[str, np.ndarray]) -> None:
@@ -162,7 +157,10 @@ def _declare(graph: Graph, net: caffe2_pb2.NetDef, inputs: Mapping[str, Value], 
     graph.prune(outputs)
     used = set().union(*map(reads, graph.nodes))
     batches = {shape[0] for name, (_, shape) in inputs.items() if shape and name in used}
-    batch = batches.pop() if dynamic and len(batches) == 1 else None
+    if dynamic and len(batches) > 1:
+        sizes = ", ".join(map(str, sorted(batches)))
+        raise EnforceNotMet(f"inputs have batches of {sizes}: one that is left open is the same for all")
+    batch = batches.pop() if dynamic and batches else None
 
     def opened(shape: tuple[int, ...]) -> tuple[int | str, ...]:
         return (BATCH, *shape[1:]) if shape and shape[0] == batch else tuple(shape)

@@ -96,6 +96,14 @@ def test_an_open_batch_is_of_any_size() -> None:
     agree(graph, made, {"x": floats(RNG, 5, 4)}, {"w": W, "b": B})
 
 
+def test_an_open_batch_is_one_for_all_inputs() -> None:
+    made = net(op("BatchMatMul", "a b", "y", broadcast=1))
+    sizes = {"a": (FLOAT, (2, 3, 4)), "b": (FLOAT, (1, 4, 5))}
+    with pytest.raises(EnforceNotMet, match="batches of 1, 2"):
+        export(made, sizes, dynamic_batch=True)
+    assert export(made, sizes).outputs == {"y": (FLOAT, (2, 3, 5))}
+
+
 def test_all_that_cannot_be_written_is_listed_at_once() -> None:
     made = net(op("Unique", "i", "u"), op("Relu", "x", "r"), op("Dropout", "r", "y m", ratio=0.5))
     with pytest.raises(ExportError) as caught:
