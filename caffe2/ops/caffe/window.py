@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caffe2.opdef import NONE, EnforceNotMet, op
+from caffe2.opdef import EnforceNotMet, op
 from caffe2.ops import demand
 from caffe2.ops.caffe.automatic import differentiable
 
@@ -41,7 +41,7 @@ def deconvolution(
     return torch.convolution(x, w, b, stride, pad, dilation, True, (0,) * len(stride), group)
 
 
-@op("CaffeMaxPoolMask: X -> Y mask", types="X: floating", gradient=NONE)
+@op("CaffeMaxPoolMask: X -> Y mask", types="X: floating", gradient="CaffeMaxPoolMaskGradient: X mask dY -> dX")
 def max_pool_mask(
     x: Tensor,
     *,
@@ -50,7 +50,7 @@ def max_pool_mask(
     pad: tuple[int, ...],
     size: tuple[int, ...],
 ) -> tuple[Tensor, Tensor]:
-    """Maximum pooling, and where in its plane each maximum stands.
+    """Maximum pooling, and where in its plane each maximum stands; of equal ones, the first.
 
     A window that lies wholly in the padding gives the lowest float32, and the place -1.
 
@@ -61,12 +61,29 @@ def max_pool_mask(
     """
     demand.rank(x, 4, "X")
     need = [(size[k] - 1) * stride[k] + kernel[k] - x.shape[2 + k] - pad[k] for k in (0, 1)]
+    if not any(pad) and max(need) <= 0:
+        y, at = F.max_pool2d(x, kernel, stride, return_indices=True)
+        return y[:, :, : size[0], : size[1]], at[:, :, : size[0], : size[1]].to(x.dtype)
     padded = F.pad(x, (pad[1], max(need[1], 0), pad[0], max(need[0], 0)), value=float("-inf"))
     y, at = F.max_pool2d(padded, kernel, stride, return_indices=True)
     y, at = y[:, :, : size[0], : size[1]], at[:, :, : size[0], : size[1]]
     row, column = at // padded.shape[3] - pad[0], at % padded.shape[3] - pad[1]
     empty = y == float("-inf")
     return torch.where(empty, LOWEST, y), torch.where(empty, -1, row * x.shape[3] + column).to(x.dtype)
+
+
+@op("CaffeMaxPoolMaskGradient: X mask dY -> dX", types="X mask dY: floating")
+def max_pool_mask_gradient(x: Tensor, mask: Tensor, dy: Tensor) -> Tensor:
+    """dX at an element is the sum of the elements of dY whose mask names its place.
+
+    X: (N, C, H, W); only its shape matters.
+    """
+    demand.rank(x, 4, "X")
+    demand.same_shape(mask, dy, "mask and dY")
+    places = mask.flatten(2).long()
+    demand.in_range(places + 1, x.shape[2] * x.shape[3] + 1, "mask + 1")
+    slopes = torch.where(places < 0, 0, dy.flatten(2))
+    return torch.zeros_like(x).flatten(2).scatter_add_(2, places.clamp_min(0), slopes).view_as(x)
 
 
 @differentiable("CaffePad", "X", "Y", types="X: floating")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from caffe2.opdef import EnforceNotMet
-from caffe2.ops.caffe.window import LOWEST, deconvolution, interpolate, max_pool_mask, unpool
+from caffe2.ops.caffe.window import LOWEST, deconvolution, interpolate, max_pool_mask, max_pool_mask_gradient, unpool
 from tests.ops.caffe import gradient_too
-from tests.sample import floats, samples
+from tests.sample import Sample, floats, samples
 
 
 @samples("CaffeDeconvolution", "CaffeDeconvolutionGradient")
@@ -26,11 +26,16 @@ def _(rng):
         )
 
 
-@samples("CaffeMaxPoolMask")
+@samples("CaffeMaxPoolMask", "CaffeMaxPoolMaskGradient")
 def _(rng):
-    x = floats(rng, 2, 3, 5, 6)
-    yield [x], {"kernel": (2, 2), "stride": (2, 2), "pad": (0, 0), "size": (3, 3)}
-    yield [x], {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1), "size": (3, 4)}
+    x, mask = floats(rng, 2, 3, 5, 6), rng.integers(-1, 30, (2, 3, 2, 2)).astype(np.float32)
+    yield Sample("CaffeMaxPoolMaskGradient", (x, mask, floats(rng, 2, 3, 2, 2)))
+    for args in (
+        {"kernel": (2, 2), "stride": (2, 2), "pad": (0, 0), "size": (3, 3)},
+        {"kernel": (2, 3), "stride": (2, 3), "pad": (0, 0), "size": (2, 2)},
+        {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1), "size": (3, 4)},
+    ):
+        yield Sample("CaffeMaxPoolMask", (x,), args)
 
 
 @samples("CaffePad", "CaffePadGradient")
@@ -55,6 +60,13 @@ def test_places_count_in_the_plane_without_padding():
     x = torch.arange(12.0).reshape(1, 1, 3, 4)
     y, mask = max_pool_mask(x, kernel=(2, 2), stride=(2, 2), pad=(1, 1), size=(2, 3))
     assert y.tolist() == mask.tolist() == [[[[0.0, 2.0, 3.0], [8.0, 10.0, 11.0]]]]
+
+
+def test_of_equal_maxima_the_first_takes_the_gradient():
+    x = torch.tensor([[[[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]]])
+    y, mask = max_pool_mask(x, kernel=(2, 2), stride=(1, 1), pad=(0, 0), size=(1, 2))
+    assert mask.tolist() == [[[[0.0, 1.0]]]]
+    assert max_pool_mask_gradient(x, mask, torch.tensor([[[[3.0, 5.0]]]])).tolist() == [[[[3, 5, 0], [0, 0, 0]]]]
 
 
 def test_a_window_in_the_padding_has_no_place():

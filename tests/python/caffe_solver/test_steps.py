@@ -76,3 +76,13 @@ def test_losses_and_parameters(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(workspace.FetchBlob(blob), w[blob], rtol=1e-4, atol=2e-5, err_msg=blob)
     np.testing.assert_array_equal(workspace.FetchBlob("ip_b"), parameters()["ip_b"])
     assert abs(got[0] - got[-1]) > 1e-3
+
+
+def test_of_equal_maxima_the_first_learns(tmp_path: Path) -> None:
+    """On even ground a convolution is its bias everywhere, and every window is full of equal maxima."""
+    data = [{"data": np.zeros_like(batch["data"]), "label": batch["label"]} for batch in batches(3)]
+    solver, w = begun(solver_of(tmp_path, {}, data)), parameters()
+    want = train(PLAIN, w, data)
+    assert [solver.step() for _ in data] == pytest.approx(want, rel=1e-5)
+    np.testing.assert_allclose(workspace.FetchBlob("conv_b"), w["conv_b"], rtol=1e-5)
+    assert np.abs(w["conv_b"] - parameters()["conv_b"]).max() > 1e-3

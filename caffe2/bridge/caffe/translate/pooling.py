@@ -30,8 +30,11 @@ def add_pool(b: Builder, x: str, kind: str, windows: Windows, top: str, floor: b
 
     Sizes rounded up need padding behind that no maximum sees and no average counts: `legacy_pad` 3. A padded average
     counts its padding, so the padding is made beforehand; windows that Caffe leaves out are cut off. The maximum over
-    a window wholly in the padding is the lowest float.
+    a window wholly in the padding is the lowest float. In training the first of equal maxima is to take the whole
+    gradient: equal ones are frequent where images have even ground.
     """
+    if kind == "Max" and b.trains and not b.is_test and len(windows.out) == 2:
+        return b.op("CaffeMaxPoolMask", x, [top, ""], **_windows(windows))
     kernel, spatial, pad = windows.kernel, windows.spatial, windows.kernel.pad
     empty = any((o - 1) * s - p >= n for o, s, p, n in zip(windows.out, kernel.stride, pad, spatial))
     args = {"kernels": kernel.size, "strides": kernel.stride, "legacy_pad": None if floor else CAFFE_POOLING}
@@ -44,6 +47,11 @@ def add_pool(b: Builder, x: str, kind: str, windows: Windows, top: str, floor: b
         starts, ends = (0,) * (2 + len(pad)), (-1, -1, *windows.out)
         made = b.op("Slice", made, "" if clipped else top, starts=starts, ends=ends)
     return b.op("Clip", made, top, min=LOWEST, max=-LOWEST) if clipped else made
+
+
+def _windows(windows: Windows) -> dict[str, Axes]:
+    kernel = windows.kernel
+    return {"kernel": kernel.size, "stride": kernel.stride, "pad": kernel.pad, "size": windows.out}
 
 
 def _padded(b: Builder, x: str, pad: Axes) -> str:
@@ -70,10 +78,8 @@ def add_method(b: Builder, layer: Layer, windows: Windows, top: str, floor: bool
 def _(layer: Layer, b: Builder) -> None:
     p, windows = layer.param, layer.reference.windows
     if len(layer.tops) > 1:
-        kernel = windows.kernel
-        args = {"kernel": kernel.size, "stride": kernel.stride, "pad": kernel.pad, "size": windows.out}
-        b.op("CaffeMaxPoolMask", layer.bottoms[0], layer.tops, **args)
-    elif p.global_pooling and p.pool != STOCHASTIC:
+        b.op("CaffeMaxPoolMask", layer.bottoms[0], layer.tops, **_windows(windows))
+    elif p.global_pooling and (p.pool == AVE or (p.pool == MAX and not b.trains)):
         kind = "Max" if p.pool == MAX else "Average"
         b.op(f"{kind}Pool", layer.bottoms[0], layer.tops[0], global_pooling=1, order="NCHW")
     else:
