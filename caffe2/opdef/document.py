@@ -111,8 +111,9 @@ def _of_engines(d: OpDef) -> dict[str, list[Entry]]:
 def _inputs(d: OpDef, meaning: dict[str, str]) -> list[Entry]:
     told = {}
     for name in _names(d.header.inputs):
-        held = ", ".join(filter(None, (_kinds(d, name), "in host memory" if name in d.host else "")))
-        text = meaning.get(name, "")
+        kinds, text = _kinds(d, name), meaning.get(name, "")
+        kinds = "" if f"{kinds}32" in text or re.search(rf"\b{re.escape(kinds)}\b", text) else kinds
+        held = ", ".join(filter(None, (kinds, "in host memory" if name in d.host else "")))
         told[name] = "; ".join(filter(None, (held, text)))
     return _together(told)
 

@@ -1,7 +1,8 @@
 """What the names of an operator's blobs and arguments mean: the lines `name: meaning` of docstrings.
 
-An operator's own docstring is asked first, then those of its body's classes, then, for FooGradient, that of Foo, then
-those of the modules: its own, the package around it, and so on up to caffe2.ops. What a family shares is said once:
+An operator's own docstring is asked first, then, for FooGradient, that of Foo, then those of its body's classes, then
+those of the modules: its own, the package around it, and so on up to caffe2.ops. What a family shares is said once, in
+paragraphs that begin with such a line:
 
     kernel, kernels: size of the window.
 """
@@ -24,7 +25,8 @@ _ENTRY = re.compile(rf"^({_HEAD})(\S.*(?:(?:\n +|(?<!\.)\n(?!{_HEAD}))\S.*)*)\n?
 
 def glossary(text: str) -> dict[str, str]:
     """The entries of a docstring."""
-    return {name: _joined(meaning) for names, meaning in _ENTRY.findall(text) for name in _names(names)}
+    told = [entry for paragraph in _paragraphs(text) if _lists(paragraph) for entry in _ENTRY.findall(paragraph)]
+    return {name: _joined(meaning) for names, meaning in told for name in _names(names)}
 
 
 def meanings(d: OpDef, body: Callable | None = None) -> dict[str, str]:
@@ -44,8 +46,8 @@ def meanings(d: OpDef, body: Callable | None = None) -> dict[str, str]:
 def prose(d: OpDef) -> str:
     """The docstring of an operator without the entries on its names."""
     known = {*blobs(d), *d.args, *(name for args in d.twins.values() for name in args)}
-    kept = _ENTRY.sub(lambda m: "" if known.issuperset(_names(m[1])) else m[0], d.doc + "\n")
-    return re.sub(r"\n{3,}", "\n\n", kept).strip()
+    kept = [_other(p, known) if _lists(p) else p for p in _paragraphs(d.doc)]
+    return "\n\n".join(filter(None, kept))
 
 
 def blobs(d: OpDef) -> list[str]:
@@ -55,6 +57,20 @@ def blobs(d: OpDef) -> list[str]:
 
 def _members(slot: Slot) -> tuple[str, ...]:
     return slot.members or (slot.name,)
+
+
+def _paragraphs(text: str) -> list[str]:
+    return re.split(r"\n{2,}", text.strip("\n"))
+
+
+def _lists(paragraph: str) -> bool:
+    """Whether a paragraph holds entries: they begin with its first line."""
+    return _ENTRY.match(paragraph) is not None
+
+
+def _other(paragraph: str, known: set[str]) -> str:
+    """What is left of a paragraph without the entries on known names."""
+    return _ENTRY.sub(lambda m: "" if known.issuperset(_names(m[1])) else m[0], paragraph + "\n").strip()
 
 
 def _names(heads: str) -> list[str]:
@@ -68,9 +84,9 @@ def _joined(meaning: str) -> str:
 def _scopes(d: OpDef, body: Callable) -> Iterator[str]:
     forward = registry.get(d.name.removesuffix("Gradient"), d)
     yield d.doc
+    yield forward.doc
     for cls in body.__mro__[:-1] if inspect.isclass(body) else ():
         yield inspect.cleandoc(cls.__doc__ or "")
-    yield forward.doc
     for module in dict.fromkeys((body.__module__, forward.body.__module__)):
         while module:
             yield inspect.getdoc(sys.modules[module]) or ""

@@ -50,6 +50,10 @@ class PadImage(Padding):
     mode: constant: what is added is `value`; reflect: mirrored about the border pixels, which are not repeated; edge:
         the border pixels, repeated.
     value: the constant.
+    kernel, kernel_h, kernel_w, kernels: accepted and ignored.
+    stride, stride_h, stride_w, strides: accepted and ignored.
+    dilation, dilation_h, dilation_w, dilations: accepted and ignored.
+    global_pooling, legacy_pad: accepted and ignored.
     """
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -102,9 +102,10 @@ indices: (N): rows of param, counted from 0.
 grad: (S, ...): the gradient of the output of SparseLengths{reducer}, a row for each segment.
 lengths: (S): how many indices each segment has; they add up to N.
 moment: {moment}, 0 at the start.
-aux_param: (N): the weights.
+{weights}decay: must be 1.
+"""
+WEIGHTS = """aux_param: (N): the weights.
 aux_grad: (N): the gradient of the weights: the dot products of rows of param and grad, of param before {when}.
-decay: must be 1.
 """
 SHARES = {
     "Sum": "its segment's row of grad",
@@ -131,6 +132,8 @@ for _rule in ("SparseAdagrad", "RowWiseSparseAdagrad"):
                 "_approx": bool(_suffix),
             }
             _name = f"{_rule}FusedWithSparseLengths{_reducer}Gradient{_suffix}"
+            _when = "the update of the row itself" if _suffix else "any update"
+            _weights = WEIGHTS.format(when=_when) if _reducer == "WeightedSum" else ""
             op(
                 f"{_name}: {_header}",
                 inplace="param => output_param, moment => output_moment",
@@ -143,6 +146,6 @@ for _rule in ("SparseAdagrad", "RowWiseSparseAdagrad"):
                     reducer=_reducer,
                     share=SHARES[_reducer],
                     moment="(M)" if _facets["_row_wise"] else "of the shape of param",
-                    when="the update of the row itself" if _suffix else "any update",
+                    weights=_weights,
                 ),
             )(type(_name, (_base,), _facets))

@@ -157,12 +157,12 @@ def int8_quant_scheme_blob_fill(
 def int8_gen_quant_params(x: Tensor, scheme: Any) -> QuantParams:
     """The scale and zero point with which bytes hold the values of X best, by a given scheme.
 
-    With low and high the interval that the scheme chooses, widened to hold 0, scale = (high - low) / 255 and the zero
-    point is round(-low / scale). MIN_MAX_QUANTIZATION chooses [min X, max X], P99_QUANTIZATION the middle 99 % of the
-    values, L2_MIN_QUANTIZATION and L2_MIN_QUANTIZATION_APPROX the interval with the least squared error over a
-    histogram of 2048 bins.
+    With low and high the interval that the scheme chooses, widened to hold 0, scale = (high - low) / 255, and the zero
+    point is the byte that then stands for 0. MIN_MAX_QUANTIZATION chooses [min X, max X], P99_QUANTIZATION the middle
+    99 % of the values, L2_MIN_QUANTIZATION and L2_MIN_QUANTIZATION_APPROX the interval with the least squared error
+    over a histogram of 2048 bins.
 
-    X: float32, of any shape.
+    X: of any shape.
     quant_scheme: a scheme made by Int8QuantSchemeBlobFill.
     quant_param: the scale and the zero point, for Int8Quantize and Int8FC.
     """
