@@ -144,7 +144,11 @@ class Call:
         if last and rank > 2:
             self.transpose(y, (0, *range(2, rank), 1), self.outputs[0])
         else:
-            self.give("Identity", y)
+            self.finish(y)
+
+    def finish(self, y: str) -> None:
+        """y, made by the last nodes, is the operator's first output."""
+        self.graph.rename(y, self.outputs[0])
 
     def reduce(self, kind: str, x: str, axes: Sequence[int], keepdims: bool = True, output: str = "") -> str:
         """x reduced over axes: they are an attribute in older opsets and an input in newer ones."""

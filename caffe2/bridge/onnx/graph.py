@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,14 @@ class Graph:
         extra = {"num_outputs": count} if self.opset >= 18 else {}
         self.add("Split", [x], parts, axis=axis, **extra)
         return parts
+
+    def rename(self, old: str, new: str) -> None:
+        """Give the output of a node, which no node reads yet, another name."""
+        for k in reversed(range(len(self.nodes))):
+            node = self.nodes[k]
+            if old in node.outputs:
+                self.nodes[k] = replace(node, outputs=tuple(new if o == old else o for o in node.outputs))
+                return
 
     def inner(self, name: str) -> Graph:
         """A graph to be an attribute of a node of this one; what it reads of this one needs no declaration."""

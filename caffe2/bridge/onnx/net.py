@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -178,5 +178,5 @@ def _moved(graph: Graph, name: str) -> str:
     for k, node in enumerate(graph.nodes):
         if name in node.inputs:
             inputs = tuple(other if i == name else i for i in node.inputs)
-            graph.nodes[k] = type(node)(node.kind, inputs, node.outputs, node.attributes)
+            graph.nodes[k] = replace(node, inputs=inputs)
     return other

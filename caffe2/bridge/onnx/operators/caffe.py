@@ -22,7 +22,7 @@ def _(c: Call) -> None:
     c.add("TopK", turned, c.ints(a.top_k), outputs=[values, places], axis=axis)
     places = c.add("Cast", c.add("Sub", c.constant(count - 1, np.int64), places), to=c.dtype())
     if not alone:
-        c.give("Identity", values if a.out_max_val else places)
+        c.finish(values if a.out_max_val else places)
         return
     parts = [c.add("Unsqueeze", p, c.ints(1)) for p in ([places, values] if a.out_max_val else [places])]
     found = c.add("Concat", *parts, axis=1) if a.out_max_val else parts[0]

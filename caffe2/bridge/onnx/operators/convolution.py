@@ -32,26 +32,19 @@ def _(c: Call) -> None:
     if min(frame.head + frame.tail) < 0:
         x = padded(c, x, rank, frame.head, frame.tail)
         frame = frame._replace(head=(0,) * len(frame.head), tail=(0,) * len(frame.tail))
-    _convolved(c, "Conv", [x, w, *c.inputs[2:]], body.last, group=body.group, **windows(frame))
-
-
-def _convolved(c: Call, kind: str, inputs: list[str], last: bool, **attributes: object) -> None:
-    if last:
-        c.give_ordered(c.add(kind, *inputs, **attributes), c.rank(), True)
-    else:
-        c.give(kind, *inputs, **attributes)
+    y = c.add("Conv", x, w, *c.inputs[2:], group=body.group, **windows(frame))
+    c.give_ordered(y, rank, body.last)
 
 
 @exports("ConvTranspose")
 def _(c: Call) -> None:
-    """Where more rows are wanted behind than a stride has, less is cut off and a bias is all that they hold."""
     body = c.body()
     frame, adj = body.settled, body.adjusted
     x, w = (c.first(name, 4, body.last) for name in c.inputs[:2])
     if any(a >= s for a, s in zip(adj, frame.stride)):
         raise Unexportable("adj is as large as the stride, which ONNX does not allow; make it smaller")
     attributes = windows(frame) | {"dilations": (1, 1), "output_padding": adj if any(adj) else None}
-    _convolved(c, "ConvTranspose", [x, w, *c.inputs[2:]], body.last, group=body.group, **attributes)
+    c.give_ordered(c.add("ConvTranspose", x, w, *c.inputs[2:], group=body.group, **attributes), 4, body.last)
 
 
 @exports("CaffeDeconvolution")

@@ -162,7 +162,7 @@ def _(c: Call) -> None:
 @exports("CaffePad")
 def _(c: Call) -> None:
     pad = tuple(c.args.pad)
-    c.give("Identity", padded(c, c.inputs[0], c.rank(), pad, pad))
+    c.finish(padded(c, c.inputs[0], c.rank(), pad, pad))
 
 
 @exports("ChannelShuffle")

@@ -57,7 +57,7 @@ def _(c: Call) -> None:
     if c.args.elementwise_affine:
         gamma, beta = (c.reshape(name, c.shape()[axis:]) for name in c.inputs[1:])
         y = c.add("Add", c.add("Mul", y, gamma), beta)
-    c.give("Identity", y)
+    c.finish(y)
 
 
 @exports("LRN")
