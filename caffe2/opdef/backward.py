@@ -64,7 +64,7 @@ class Gradient:
             flat = [n for name in names for n in (name if isinstance(name, list) else [name])]
             if None in flat and slot.kind != "?":
                 self._demand(slot)
-            inputs += [self._dense(n, slot) for n in flat if n is not None]
+            inputs += [n for n in flat if n is not None]
         outputs: list[str] = []
         for slot in head.outputs:
             outputs += self._claim(slot)
@@ -74,10 +74,10 @@ class Gradient:
         self, type_: str, inputs: Sequence[str], outputs: Sequence[str], *, copy: bool = True, **extra: Any
     ) -> Gradient:
         """Append a gradient operator with explicit blobs."""
-        made = caffe2_pb2.OperatorDef(type=type_, input=inputs, output=outputs, name="")
+        made = caffe2_pb2.OperatorDef(type=type_, input=map(self._dense, inputs), output=outputs, name="")
+        made.arg.extend(make_argument(name, value) for name, value in extra.items())
         if copy:
             made.arg.extend(a for a in self.forward.arg if a.name not in extra)
-        made.arg.extend(make_argument(name, value) for name, value in extra.items())
         self.ops.append(made)
         return self
 
@@ -87,7 +87,7 @@ class Gradient:
         if bound is not None:
             at = self._position(slot)
             for k, one in enumerate(grad if isinstance(bound, list) else [grad]):
-                self.g_input[at + k] = one
+                self.g_input[at + k] = tuple(map(self._dense, one)) if isinstance(one, tuple) else one
         return self
 
     def _position(self, slot: str) -> int:
@@ -103,10 +103,10 @@ class Gradient:
             return
         raise NoGradient(f"{self.definition.header}\n  its gradient needs that of {slot.name[1:]}, which nothing gives")
 
-    def _dense(self, grad: Any, slot: Slot) -> str:
-        if isinstance(grad, tuple):
-            raise NoGradient(f"{self.definition.header}\n  its gradient takes {slot.name} dense; it is sparse: {grad}")
-        return grad
+    def _dense(self, name: Any) -> str:
+        if isinstance(name, tuple):
+            raise NoGradient(f"{self.definition.header}\n  its gradient takes dense ones; one is sparse: {name}")
+        return name
 
     def _claim(self, slot: Slot) -> list[str]:
         """The output blobs of a gradient operator at a slot, noted as the gradients they are."""

@@ -101,9 +101,13 @@ def gather_by_key(keys: Tensor, *shards: Array) -> Array:
 
 @gradient("GatherByKey")
 def _(g: Gradient) -> None:
-    made = [f"{name}_grad" for name in g.inputs["sharded_values"]]
-    outputs = [name for grad in made for name in (f"_{grad}_keys", grad)]
-    g.add("Partition", [g.blob("keys"), g.blob("dvalues")], outputs, pack_first_input=0).set("sharded_values", made)
+    """Dense or sparse, as the gradient of values is: its rows, or indices and values, go to the shards."""
+    grad, shards = g.blob("dvalues"), g.inputs["sharded_values"]
+    parts, ends = (grad, ("_indices", "_values")) if isinstance(grad, tuple) else ((grad,), ("",))
+    made = [tuple(f"{name}_grad{end}" for end in ends) for name in shards]
+    outputs = [name for part in made for name in (f"_{part[0]}_keys", *part)]
+    g.add("Partition", [g.blob("keys"), *parts], outputs, pack_first_input=0)
+    g.set("sharded_values", [part if len(part) > 1 else part[0] for part in made])
 
 
 def _demand_keys(keys: Tensor) -> None:

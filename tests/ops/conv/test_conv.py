@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe2.opdef import EnforceNotMet
+from caffe2.opdef import EnforceNotMet, gradient_ops
 from tests.sample import Sample, floats, samples
 
 SETTINGS = (
@@ -83,3 +83,8 @@ def test_a_list_goes_before_the_number_for_all_axes(run):
     x, w = np.ones((1, 2, 6, 6), np.float32), np.ones((2, 2, 3, 3), np.float32)
     assert run("Conv", x, w, kernels=[3, 3], strides=[2, 1], stride=1).shape == (1, 2, 2, 4)
     assert run("Conv", x, w, kernel=3, pads=[1, 1, 0, 0], pad=0).shape == (1, 2, 5, 5)
+
+
+def test_what_a_gradient_is_told_comes_before_the_arguments_of_its_operator():
+    (op,), _ = gradient_ops(Sample("Conv", (0, 0), {"kernel": 3}).definition(), ["g"])
+    assert [a.name for a in op.arg] == ["no_bias", "kernel"]

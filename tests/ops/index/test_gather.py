@@ -69,3 +69,8 @@ def test_the_gradient_is_sparse_along_the_first_axis():
     op = Sample("Gather", (0, 0), {"axis": 1, "dense_gradient": 0}).definition()
     with pytest.raises(NoGradient, match="axis 0"):
         gradient_ops(op, ["g"])
+
+
+def test_a_sparse_gradient_is_not_gathered_again():
+    with pytest.raises(NoGradient, match="one is sparse"):
+        gradient_ops(Sample("Gather", (0, 0)).definition(), [("rows", "g")])

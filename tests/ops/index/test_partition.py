@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe2.opdef import EnforceNotMet
+from caffe2.opdef import EnforceNotMet, gradient_ops
 from tests.sample import Sample, floats, samples
 
 KEYS = np.array([5, -1, 4, 0])
@@ -58,3 +58,10 @@ def test_what_does_not_fit_is_refused(run):
         run("Partition", KEYS, KEYS[:2], outputs=2)
     with pytest.raises(EnforceNotMet, match="the keys ask for"):
         run("GatherByKey", KEYS, np.zeros(3), np.zeros(1))
+
+
+def test_a_sparse_gradient_is_parted_with_its_indices():
+    (op,), grads = gradient_ops(Sample("GatherByKey", (0, 0, 0)).definition(), [("rows", "g")])
+    assert list(op.input) == ["i0", "rows", "g"]
+    assert list(op.output)[:3] == ["_i1_grad_indices_keys", "i1_grad_indices", "i1_grad_values"]
+    assert grads == [None, ("i1_grad_indices", "i1_grad_values"), ("i2_grad_indices", "i2_grad_values")]
