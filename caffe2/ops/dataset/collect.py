@@ -67,7 +67,7 @@ class LastNWindowCollector(Collector):
     DATA: new rows, (B, ...).
     NUM_VISITED: (1), int64: how many rows were seen.
     last_n_out, next_out, NUM_VISITED_out: last_n, next and NUM_VISITED, updated.
-    num_to_collect: N.
+    num_to_collect: N, how many rows are kept.
     """
 
     def __call__(self, *_: Any) -> None:
@@ -123,7 +123,7 @@ class ReservoirSampling(Collector):
         after.
     POS_TO_OBJECT_IN, POS_TO_OBJECT: (rows), int64: the id of the row at each place; before and after.
     RESERVOIR_out, NUM_VISITED_out: RESERVOIR and NUM_VISITED, updated.
-    num_to_collect: N.
+    num_to_collect: N, how many rows are kept.
     """
 
     generator: torch.Generator

@@ -5,7 +5,7 @@ scale: the factor of the loss.
 beta: where the square of the smooth absolute value goes over into the absolute value.
 gamma: the exponent that lessens the weight of examples that are classified well.
 alpha: the weight of the foreground; that of the background is 1 - alpha.
-num_classes: K.
+num_classes: K, how many classes there are.
 normalize: the sum is divided by how many terms it has.
 """
 

@@ -6,7 +6,8 @@ in1: (B, F): the values.
 in1_presence: (B, F), bool: which of them are there.
 in: (B): a value for each example.
 in_presence: (B), bool: whether an example has the feature.
-in_lengths: (B), int32: how many features, or values of the one feature, each example has.
+in_lengths: (B), int32: how many features each example has, or how many values of the one feature, which count where the
+    feature is present.
 in_keys: the key of each feature, or of each entry of the map of one feature, int64.
 in_values: the values, one for each key.
 in_values_lengths: how many values each feature has, int32.

@@ -52,7 +52,6 @@ class _Merge(Op):
 class _Single(_Merge):
     """Features of their own, all of {kind}, as a map of {kind}: of each example those that are present, input by input.
 
-    in_lengths: (B), int32: how many values each example has; they count where the feature is present.
     feature_ids: the key of every input.
     """
 

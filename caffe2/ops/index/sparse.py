@@ -25,7 +25,7 @@ def sparse_to_dense(
     values: (N, ...).
     data_to_infer_dim: a tensor whose first dimension output takes.
     output: (M, ...), M being output_first_dim where given, else that of data_to_infer_dim, else 1 + the largest index.
-    output_first_dim: M.
+    output_first_dim: M, the first dimension of output.
     """
     demand.rank(indices, 1, "indices")
     demand.same_rows(indices, values, "indices and values")

@@ -198,7 +198,6 @@ W: (N, K), quantized, packed by Int8FCPackWeight, or floats, which are quantized
 b: (N): 32-bit integers in units of the product of the scales of X and W, or floats.
 Qparam: the scale and zero point of Y, as Int8GenQuantParams makes them, instead of the arguments.
 Y: (M, N), quantized.
-unused_1, unused_2, unused_3: left empty.
 axis: where the columns of X begin.
 axis_w: where the columns of W begin.
 """
@@ -217,7 +216,7 @@ for _suffix, _relu, _conv, _fc in (
         f"Int8FC{_suffix}: X W b Qparam? -> Y" + ("" if _suffix else " unused_1? unused_2? unused_3?"),
         shape=UNKNOWN,
         engines=ENGINES,
-        doc=FC.format(relu=_relu),
+        doc=FC.format(relu=_relu) + ("" if _suffix else "unused_1, unused_2, unused_3: left empty.\n"),
     )(_fc)
 
 

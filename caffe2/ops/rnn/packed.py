@@ -20,7 +20,7 @@ class Stack(Op):
     The layout of the parameters: for every layer the input's weights (gates * H, size), then the state's (gates * H,
     H); after those of all layers, for every layer the input's biases (gates * H), then the state's.
 
-    hidden_size: H.
+    hidden_size: H, the size of a state.
     num_layers: L, how many layers.
     bidirectional: 0 or 1: D = 1 or 2 directions, each a layer of the layout.
     rnn_mode: lstm, with the gates i f g o, or gru, with the gates r u n.
