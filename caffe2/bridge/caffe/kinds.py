@@ -32,6 +32,13 @@ _PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|sc
 _XML = re.compile(rb"\s*<\?xml|\s*<Error>", re.I)
 _LFS = re.compile(rb"version https://git-lfs\.github\.com/spec/")
 _LFS_SIZE = re.compile(rb"^size (\d{1,18})$", re.M)
+_ANNEX = re.compile(rb"\S*annex/objects/\S+\s*\Z")
+_MODELS = (
+    # A .solverstate begins alike, but its second field is the path of a .caffemodel.
+    (re.compile(rb"\x08[\x03-\x1f]\x12[\x01-\x7f](?![!-~]*\.(?:caffemodel|h5))[ -~]"), "an ONNX model"),
+    (re.compile(rb"\n[^\n]{1,3}\n[\x01-\x7f][!-~]+\x12[\x01-\x7f][A-Z]"), "a TensorFlow graph"),
+    (re.compile(rb".{4}TFL3", re.S), "a TensorFlow Lite model"),
+)
 _JSON = re.compile(rb"\s*\{\s*\"")
 _FIELD = re.compile(rb"^\s*(?:[a-z_][a-z0-9_]*\s*(?::|\{|<)|#)", re.I | re.M)
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -53,6 +60,11 @@ def foreign(head: bytes) -> str:
         size = _LFS_SIZE.search(head)
         of = f" (of a file of {int(size[1]):,} bytes)" if size else ""
         return f"a Git LFS pointer{of}, not the file it stands for; run: git lfs pull"
+    if _ANNEX.match(head):
+        return "a git-annex pointer, not the file it stands for; run: git annex get"
+    for pattern, what in _MODELS:
+        if pattern.match(head):
+            return f"{what}, not Caffe's"
     if _XML.match(head):
         return "an XML document, perhaps a storage server's error message instead of the file"
     return "a JSON document" if _JSON.match(head) else ""
@@ -78,15 +90,15 @@ def open_file(path: str) -> mmap.mmap | bytes:
     place = Position(path)
     try:
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise FileError(f"this file is {foreign(b'')}", position=place)
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if os.fstat(file.fileno()).st_size:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
         raise FileError("no such file", position=place) from None
     except IsADirectoryError:
         raise FileError("this is a folder, not a file", position=place) from None
     except (OSError, ValueError) as error:
         raise FileError(f"cannot be read: {getattr(error, 'strerror', None) or error}", position=place) from None
+    raise FileError(f"this file is {foreign(b'')}", position=place)
 
 
 def read_text_file(path: str) -> bytes:

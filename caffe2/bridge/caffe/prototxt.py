@@ -50,6 +50,8 @@ def read_prototxt(path: PathLike) -> Source:
     fields = {problem.field for problem in text.problems}
     if fields & _SOLVER_FIELDS and not text.message.layer and not text.message.layers:
         raise FileError("this is a solver, not a net; the net is the file that it names", position=Position(name))
+    if "item" in fields and not text.message.ListFields():
+        raise FileError("this is a label map, which names classes, not a net", position=Position(name))
     source = Source(text.message, name, _layer_trees(text.tree), problems=text.problems)
     upgrade_net(source)
     return source

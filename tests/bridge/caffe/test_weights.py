@@ -108,6 +108,10 @@ def test_unknown_fields_are_passed_over(tmp_path: Path) -> None:
         (b'{"error": 404}', "JSON"),
         (b'name: "x"\nlayer {\n', "is it the prototxt"),
         (b"\x80\x02ctorch", "pickle"),
+        (b"../.git/annex/objects/Xk/2f/SHA256E-s5--0f.caffemodel/SHA256E-s5--0f.caffemodel\n", "git annex get"),
+        (b"\x08\x07\x12\x07pytorch\x1a\x032.1:\x02\n\x00", "an ONNX model"),
+        (b"\n\x2b\n\x05input\x12\x0bPlaceholder*\x00", "a TensorFlow graph"),
+        (b"\x1c\0\0\0TFL3\0", "TensorFlow Lite"),
     ],
 )
 def test_other_files_are_named(tmp_path: Path, data: bytes, what: str) -> None:
@@ -122,6 +126,10 @@ def test_binary_given_for_text_and_missing_files(tmp_path: Path) -> None:
         load_prototxt(tmp_path / "nothing")
     with pytest.raises(FileError, match="folder"):
         read_weights(tmp_path)
+    with pytest.raises(FileError, match="label map"):
+        load_prototxt(write(tmp_path, 'item { name: "none" label: 0 display_name: "background" }'))
+    with pytest.raises(FileError, match="prototxt: this file is empty"):
+        load_prototxt(write(tmp_path, b""))
     with pytest.raises(FileError, match="UTF-16"):
         load_prototxt(write(tmp_path, "layer { }".encode("utf-16")))
 
