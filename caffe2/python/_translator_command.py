@@ -10,7 +10,8 @@ from pathlib import Path
 from caffe2.bridge.caffe import errors
 from caffe2.bridge.caffe.fed import tops_fed
 from caffe2.bridge.caffe.net import Net, read_net
-from caffe2.bridge.caffe.noise import draw_params
+from caffe2.bridge.caffe.noise import draw_params, noise
+from caffe2.bridge.caffe.opencv import opinions
 from caffe2.bridge.caffe.page import page
 from caffe2.bridge.caffe.translate import model
 from caffe2.bridge.caffe.translate.builder import Translation
@@ -83,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="compare every blob with a reference of Caffe's arithmetic",
     )
+    p.add_argument("--opencv", action="store_true", help="ask OpenCV 4, if it is installed, for its outputs as well")
     add_onnx_options(p)
     return p
 
@@ -129,8 +131,21 @@ def _verified(net: Net, made: Translation, predict_net: caffe2_pb2.NetDef, a: ar
     if a.report is not None:
         a.report.write_text(page(net, report), encoding="utf-8")
         print(f"wrote {a.report}")
+    if a.opencv:
+        _ask_opencv(net, a)
     print("verified: every blob is Caffe's" if report.passed else "NOT verified: see above")
     return 0 if report.passed else 1
+
+
+def _ask_opencv(net: Net, a: argparse.Namespace) -> None:
+    """Informs only: what OpenCV cannot read is no fault of the translation."""
+    if a.caffemodel is None:
+        print("opencv: not asked, since it needs a .caffemodel")
+        return
+    try:
+        print("\n".join(map(str, opinions(net, a.caffemodel, noise(net)))))
+    except errors.NetError as error:
+        print(f"opencv: {error}")
 
 
 def _read(a: argparse.Namespace) -> Net:
