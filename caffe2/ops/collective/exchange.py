@@ -22,7 +22,7 @@ def _sum(xs: tuple[Tensor, ...]) -> Tensor:
     """The sum of tensors of one size, in new storage of the first one's shape."""
     total = xs[0].clone(memory_format=torch.contiguous_format)
     for x in xs[1:]:
-        total += x.to(total.device).view_as(total)
+        total += x.to(total.device).reshape(total.shape)
     return total
 
 
