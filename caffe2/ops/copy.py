@@ -130,7 +130,7 @@ def alias_with_name(x: Any, *, name: str = "invalid_name", is_backward: bool = F
 
 @gradient("AliasWithName")
 def _(g: Gradient) -> None:
-    g.op("AliasWithName: doutput -> dinput", is_backward=1)
+    g.op("AliasWithName: doutput -> dinput").ops[-1].arg.add(name="is_backward", i=1)
 
 
 @op("StopGradient: input -> output", inplace=None, gradient=NONE, like="input", view=True)

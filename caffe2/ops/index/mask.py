@@ -177,4 +177,4 @@ class SequenceMask(Op):
 
 @gradient("SequenceMask")
 def _(g: Gradient) -> None:
-    g.op("SequenceMask: dmasked_tensor sequence_lengths? -> dinput", grad=1)
+    g.op("SequenceMask: dmasked_tensor sequence_lengths? -> dinput").ops[-1].arg.add(name="grad", i=1)  # the last one

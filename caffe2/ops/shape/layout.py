@@ -35,8 +35,10 @@ class Transpose(Op):
 
 @gradient("Transpose")
 def _(g: Gradient) -> None:
-    axes = g.arg("axes")
-    g.op("Transpose: dY -> dX", **({"axes": np.argsort(axes).tolist()} if axes else {}))
+    back = g.op("Transpose: dY -> dX").ops[-1]
+    for a in back.arg:
+        if a.name == "axes":  # where it stood
+            a.ints[:] = np.argsort(a.ints).tolist()
 
 
 @op("Expand: X shape -> Y", gradient="ExpandGradient: dY X -> dX", types=f"X: {TYPES}, shape: int64", view=True)
@@ -125,7 +127,7 @@ class TileGradient(_Tiles):
 def numpy_tile(data: Tensor | np.ndarray, repeats: Tensor) -> Tensor | np.ndarray:
     """Data repeated repeats[d] times along each dimension d.
 
-    repeats: (d), int32: a number for each dimension of data.
+    repeats: (d): a number for each dimension of data.
     tiled_data: each dimension times its number.
     """
     demand.rank(repeats, 1, "repeats")
