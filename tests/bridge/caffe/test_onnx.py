@@ -116,3 +116,19 @@ def test_an_output_that_is_written_over_an_input_is_compared(tmp_path: Path) -> 
     save(graph, tmp_path / "m.onnx")
     x = {"x": np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)}
     assert compare(tmp_path / "m.onnx", predict_net, params, x) == [Output("x_1", (2, 3), 0.0, True)]
+
+
+def test_windows_wholly_in_the_padding(tmp_path: Path) -> None:
+    inner = "pool: AVE kernel_size: 2 stride: 3"
+    text = (
+        inputs(x=(2, 4, 4, 3))
+        + f'layer {{ name: "p" type: "Pooling" bottom: "x" top: "y" pooling_param {{ {inner} }} }}'
+    )
+    found = net(tmp_path, text)
+    made = model.translation(found)
+    predict_net = model.predict_net(found, made)
+    graph, params = onnx_graph(found, made, predict_net)
+    assert "Div" in [node.kind for node in graph.nodes]
+    save(graph, tmp_path / "m.onnx")
+    x = np.random.default_rng(0).standard_normal((2, 4, 4, 3)).astype(np.float32)
+    assert all(row.passed for row in compare(tmp_path / "m.onnx", predict_net, params, {"x": x}))

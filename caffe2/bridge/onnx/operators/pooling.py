@@ -22,8 +22,8 @@ def _within(frame: Frame) -> bool:
     return all(p < k for p, k in zip(frame.head + frame.tail, frame.kernel * 2))
 
 
-def _pooled(c: Call, kind: str, lowest: float | None, **attributes: object) -> None:
-    """lowest: what to pad with where windows lie wholly in the padding; None: such windows cannot be written."""
+def _pooled(c: Call, kind: str, lowest: float, **attributes: object) -> None:
+    """lowest: what to pad with where windows lie wholly in the padding, which runtimes do not take."""
     body, rank = c.body(), c.rank()
     x = c.first(c.inputs[0], rank, body.last)
     if body.global_pooling:
@@ -32,11 +32,12 @@ def _pooled(c: Call, kind: str, lowest: float | None, **attributes: object) -> N
         size = body.size(c.meta())
         frame = trimmed(body.frame(c.meta()), size)
         if not _within(frame):
-            if lowest is None:
-                raise Unexportable("a window lies wholly in the padding; pad less")
             x = padded(c, x, rank, frame.head, frame.tail, lowest)
-            frame = frame._replace(head=(0,) * len(size), tail=(0,) * len(size))
-        y = c.add(kind, x, **_shown(c, kind, frame), **attributes)
+            blank = (0,) * len(size)
+            y = c.add(kind, x, **_shown(c, kind, frame._replace(head=blank, tail=blank)), **attributes)
+            y = _recounted(c, y, frame, size) if attributes.get("count_include_pad") == 0 else y
+        else:
+            y = c.add(kind, x, **_shown(c, kind, frame), **attributes)
     c.give_ordered(y, rank, body.last)
 
 
@@ -49,6 +50,16 @@ def _shown(c: Call, kind: str, frame: Frame) -> dict[str, object]:
     return attributes
 
 
+def _recounted(c: Call, y: str, frame: Frame, size: tuple[int, ...]) -> str:
+    """Means over windows, as means over what of each lies in the image; behind it, of negative counts, they are 0."""
+    shares = np.ones(())
+    for n, out, k, s, head in zip(size, frame.out(size), frame.kernel, frame.stride, frame.head):
+        start = np.arange(out) * s - head
+        inside = np.minimum(start + k, n) - np.maximum(start, 0)
+        shares = shares[..., None] * inside / k
+    return c.add("Div", y, c.constant(shares, c.dtype()))
+
+
 @exports(*MAX)
 def _(c: Call) -> None:
     _pooled(c, "MaxPool", -np.inf)
@@ -56,8 +67,7 @@ def _(c: Call) -> None:
 
 @exports(*AVERAGE)
 def _(c: Call) -> None:
-    counted = bool(c.args.count_include_pad)
-    _pooled(c, "AveragePool", 0.0 if counted else None, count_include_pad=int(counted))
+    _pooled(c, "AveragePool", 0.0, count_include_pad=int(c.args.count_include_pad))
 
 
 @exports("LpPool")
