@@ -7,6 +7,8 @@ import shutil
 import sys
 from collections.abc import Sequence
 
+from google.protobuf.message import DecodeError
+
 import caffe2.ops
 from caffe2.opdef import UnknownOperator
 from caffe2.opdef.catalogue import answer, index
@@ -34,10 +36,17 @@ def docs(names: Sequence[str]) -> int:
 
 def show(files: Sequence[str]) -> int:
     """Print the nets that files hold, in binary or text form."""
+    failed = 0
     for file in files:
-        with open(file, "rb") as held:
-            print(net_printer.to_string(utils.TryReadProtoWithClass(caffe2_pb2.NetDef, held.read())))
-    return 0
+        try:
+            with open(file, "rb") as held:
+                net = utils.TryReadProtoWithClass(caffe2_pb2.NetDef, held.read())
+        except (OSError, DecodeError) as error:
+            print(f"{file} holds no net: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        print(net_printer.to_string(net))
+    return failed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

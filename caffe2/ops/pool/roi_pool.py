@@ -63,6 +63,8 @@ def roi_pool(
         raise EnforceNotMet(f"RoIPool with is_test={is_test:d} has {1 if is_test else 2} outputs, not {outputs}")
     image = rois[:, 0].long()
     demand.in_range(image, x.shape[0], "the first column of rois")
+    if demand.readable(rois) and not bool(rois.isfinite().all()):
+        raise EnforceNotMet(f"rois are finite, not {rois[~rois.isfinite()].tolist()[:8]}")
     x1, y1, x2, y2 = _away_from_zero(rois[:, 1:] * spatial_scale).unbind(1)
     rows, columns = _cells(y1, y2, pooled_h, x.shape[2]), _cells(x1, x2, pooled_w, x.shape[3])
     if COMPILED.serves(x, image):

@@ -41,9 +41,20 @@ class LMDB:
             raise FileNotFoundError(2, "No such file or directory", self.path)
         options = dict(map_size=MAP_SIZE, subdir=os.path.isdir(self.path), readonly=self.mode is Mode.read)
         try:
-            return lmdb.open(self.path, **options, lock=not options["readonly"], readahead=False, create=True)
+            found = lmdb.open(self.path, **options, lock=not options["readonly"], readahead=False, create=True)
         except lmdb.Error as error:
             raise DatabaseError(f"the lmdb {self.path!r} cannot be opened: {error}") from error
+        if self.mode is not Mode.new:
+            self._demand_whole(found)
+        return found
+
+    def _demand_whole(self, env: Any) -> None:
+        """Raise DatabaseError where pages are missing: LMDB would read beyond the end of its file."""
+        file = os.path.join(self.path, "data.mdb") if os.path.isdir(self.path) else self.path
+        needed, held = (env.info()["last_pgno"] + 1) * env.stat()["psize"], os.path.getsize(file)
+        if held < needed:
+            env.close()
+            raise DatabaseError(f"the lmdb {self.path!r} is cut off: it has {held} bytes of {needed}")
 
     def new_cursor(self) -> LMDBCursor:
         return LMDBCursor(self)
