@@ -151,8 +151,10 @@ def _kinds(d: OpDef, name: str) -> str:
 def _in_place(d: OpDef) -> str:
     if d.inplace is None:
         return "any output may overwrite any input"
-    may = [f"{r.output} may overwrite {r.input}" for r in d.inplace if not r.forced]
-    must = [f"{r.output} must overwrite {r.input}" for r in d.inplace if r.forced]
+    first = {s.name: f"the first {s.members[0]}" for s in d.header.inputs if s.members}
+    rules = [(r.output, first.get(r.input, r.input), r.forced) for r in d.inplace]
+    may = [f"{output} may overwrite {input}" for output, input, forced in rules if not forced]
+    must = [f"{output} must overwrite {input}" for output, input, forced in rules if forced]
     return ", ".join(must + may)
 
 

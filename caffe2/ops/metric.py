@@ -23,7 +23,7 @@ def accuracy(x: Tensor, labels: Tensor, *, top_k: int = 1) -> Tensor:
     """The fraction of rows whose label is among the top_k classes.
 
     predictions: (N, D); of equal ones the lower class counts first.
-    labels: (N), int32.
+    labels: (N).
     accuracy: one number, of no dimensions.
     top_k: how many classes may be guessed.
     """
@@ -43,7 +43,7 @@ def multi_class_accuracy(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """For every class the fraction of its rows that are right, 0 where it has none, and their number.
 
     prediction: (N, D).
-    labels: (N), int32.
+    labels: (N).
     accuracies: (D), float32.
     amounts: (D), int32.
     """

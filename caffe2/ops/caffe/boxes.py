@@ -192,7 +192,7 @@ def proposal(
     moves: (1, 4 * A, H, W): offsets of the boxes from the anchors.
     info: height, width and scale of the image.
     rois: (R, 5): rows (0, x1, y1, x2, y2).
-    chances: (R, 1): their scores.
+    chances: (R): their scores.
     anchors: A boxes (x1, y1, x2, y2) around a place, one after another.
     feat_stride: pixels between places.
     min_size: boxes that are smaller than so many pixels times the scale of the image are left out.

@@ -88,7 +88,7 @@ def _columns(data: Tensor, lengths: Tensor, entries: Tensor, name: str) -> tuple
 def batch_one_hot(data: Tensor, lengths: Tensor, values: Tensor) -> Tensor:
     """output[b, k] = 1 where the column of data that value k belongs to holds that value, else 0, in data's type.
 
-    data: (batch, columns).
+    data: (batch, columns), or (batch) for one column.
     lengths: (columns): how many of the values belong to each column.
     values: (sum of lengths): the values of all columns, one after another.
     output: (batch, sum of lengths).

@@ -28,7 +28,7 @@ def gather_ranges(data: Array, ranges: Tensor) -> tuple[Array, Tensor]:
     """The elements of DATA within ranges, one range after another, and how many they are.
 
     DATA: a vector.
-    RANGES: (batch, count, 2), int32: a start and a length each.
+    RANGES: (batch, count, 2): a start and a length each.
     OUTPUT: (sum of the lengths).
     LENGTHS: (batch), int32: how many elements each of the batch gets.
     """
@@ -52,7 +52,7 @@ class GatherRangesToDense(Op):
     column's ranges have another length that is not 0, or more than max_empty_ratio are empty.
 
     DATA: a vector.
-    RANGES: (batch, outputs, 2), int32: a start and a length each.
+    RANGES: (batch, outputs, 2): a start and a length each.
     KEY: as many as DATA has elements; the elements of a range are ordered by theirs.
     OUTPUT: (batch, lengths[k]) for the k-th column.
     lengths: how many columns each output has.

@@ -36,7 +36,7 @@ class TTSparseLengthsSum(Op):
     emb_size = factor_j[0] factor_j[1] factor_j[2] numbers: the product of the slices core_k[i_k], of (ranks[k],
     factor_j[k] ranks[k + 1]) each.
 
-    core0, core1, core2: (factor_i[k], ranks[k] * factor_j[k] * ranks[k + 1]) each.
+    core0, core1, core2: (factor_i[k], ranks[k], factor_j[k], ranks[k + 1]) each.
     index: (N): rows of the table.
     OUTPUT: (S, emb_size): the sum of the rows of each segment.
     core0_output, core1_output: the products of the first, and of the first two, slices of each index, for the gradient.

@@ -26,7 +26,7 @@ def label_cross_entropy(x: Tensor, label: Tensor) -> Tensor:
     """Y[n] = -log X[n, label[n]], X no less than 1e-20.
 
     X: (N, D): probabilities.
-    label: (N) or (N, 1), int32.
+    label: (N) or (N, 1).
     Y: (N).
     """
     rows = rows_of(x)

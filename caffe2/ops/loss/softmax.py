@@ -98,7 +98,7 @@ def softmax_with_loss(
     With label_prob l[n] = -sum over d of labels[n, d] log P[n, d].
 
     logits: made a matrix (N, D) by joining the dimensions before `axis`, and those from it on.
-    labels: (N), int32; with label_prob a probability for each class, (N, D).
+    labels: (N); with label_prob a probability for each class, (N, D).
     weight_tensor: w, (N); 1 unless given.
     softmax: P, of the shape of logits.
     loss: one number, of no dimensions.
@@ -159,7 +159,7 @@ def spatial_softmax_with_loss(
     """The softmax P over the channels of every pixel, and loss = scale * sum of -w log P[label] / sum of w.
 
     logits: (N, D, H, W).
-    labels: (N, H, W), int32; -1 for a pixel that does not count.
+    labels: (N, H, W); -1 for a pixel that does not count.
     weight_tensor: w, (N, H, W); 1 unless given.
     softmax: P, of the shape of logits.
     loss: one number, of no dimensions.

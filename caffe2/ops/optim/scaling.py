@@ -118,7 +118,7 @@ def row_wise_counter(
     update_counter = 1 + 2^(-(iter - prev_iter) / counter_halflife) update_counter, prev_iter = iter.
 
     prev_iter: (M), int64: the iteration at which each row was updated last.
-    update_counter: (M), float64: the counts.
+    update_counter: (M): the counts.
     output_prev_iter: prev_iter, updated.
     output_update_counter: update_counter, updated.
     counter_halflife: after how many iterations an update counts half; below 1 nothing is updated.

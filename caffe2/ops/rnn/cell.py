@@ -82,9 +82,9 @@ def lstm_unit(
 
     hidden_t_prev, cell_t_prev: h' and c', (1, N, D).
     gates: i, f, o, g side by side, (1, N, 4 * D), linear in the input and in h'.
-    seq_lengths: (N), int32: a sequence has ended where timestep is not below its length. Left out where
+    seq_lengths: (N): a sequence has ended where timestep is not below its length. Left out where
         sequence_lengths is false.
-    timestep: the step, (1), int32.
+    timestep: the step, (1).
     hidden_t, cell_t: h and c, (1, N, D).
     """
     _demand_gates(gates, cell, timestep, 4)
@@ -179,9 +179,9 @@ def gru_unit(
 
     hidden_t_prev: h', (1, N, D).
     gates: r, u, o side by side, (1, N, 3 * D); r has acted on o already.
-    seq_lengths: (N), int32: a sequence has ended where timestep is not below its length. Left out where
+    seq_lengths: (N): a sequence has ended where timestep is not below its length. Left out where
         sequence_lengths is false.
-    timestep: the step, (1), int32.
+    timestep: the step, (1).
     hidden_t: h, (1, N, D).
     """
     _demand_gates(gates, hidden, timestep, 3)

@@ -124,10 +124,10 @@ class PiecewiseLinearTransform(Op):
 
     x = predictions[n, d], cut to the bounds of column d.
 
-    predictions: (N, D).
+    predictions: (N, D), or (N) for one column.
     bounds: of one column after another, K + 1 numbers in increasing order; a blob or an argument, as the following.
     slopes, intercepts: of one column after another, K numbers.
-    transforms: (N, D).
+    transforms: of the shape of predictions.
     binary: there is one function, of predictions[n, 1]: transforms[n, 1] is its value and transforms[n, 0] 1 less that;
         predictions may have one column.
     """

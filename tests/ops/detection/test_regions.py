@@ -24,6 +24,9 @@ def _(rng):
         only = {"gradient": "it has one in the order NCHW alone"}
         yield Sample(name, (floats(rng, 2, 5, 6, 3), rois), args | {"order": "NHWC"}, except_=only)
         yield Sample(name, (floats(rng, 1, 2, 5, 6), rois[:0, 1:]), args)
+    small = {"pooled_h": 2, "pooled_w": 2, "sampling_ratio": 1}
+    for name, region in (("RoIAlign", [0, 0, 3, 3]), ("RoIAlignRotated", [2, 2, 3, 3, 30])):
+        yield Sample(name, (floats(rng, 1, 1, 4, 4), np.array([region], np.float32)), small, differentiate=(0,))
 
 
 @samples("RoIAlignGradient", "RoIAlignRotatedGradient")

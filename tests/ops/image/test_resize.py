@@ -31,6 +31,7 @@ def _(rng):
         yield [x], args
     yield Sample("ResizeNearest", (floats(rng, 1, 2, 3, 3), np.array([2, 1.5], np.float32)), except_=GIVEN)
     yield [floats(rng, 0, 2, 3, 3)], {"width_scale": 2.0}
+    yield [floats(rng, 1, 1, 2, 2)], {"width_scale": 2.0, "height_scale": 2.0}
 
 
 @samples("UpsampleBilinear")
@@ -38,6 +39,7 @@ def _(rng):
     for x, args in settings(rng, ""):
         yield [x], args
     yield Sample("UpsampleBilinear", (floats(rng, 1, 2, 3, 3), np.array([2, 1.5], np.float32)), except_=GIVEN)
+    yield [floats(rng, 1, 1, 2, 2)], {"width_scale": 2.0, "height_scale": 2.0}
 
 
 @samples("ResizeNearestGradient", "UpsampleBilinearGradient")
@@ -64,6 +66,8 @@ def _(rng):
 def _(rng):
     yield Sample("UpsampleNearest", (floats(rng, 2, 1, 2, 3),), {"scale": 3})
     yield Sample("UpsampleNearestGradient", (floats(rng, 2, 1, 2, 3), floats(rng, 2, 1, 4, 6)))
+    yield Sample("UpsampleNearest", (floats(rng, 1, 1, 2, 2),))
+    yield Sample("UpsampleNearestGradient", (floats(rng, 1, 1, 2, 2), floats(rng, 1, 1, 4, 4)))
 
 
 def test_sizes_are_scaled_in_single_precision(run):
