@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe2.bridge.onnx.graph import Graph
+from caffe2.bridge.onnx.graph import ROWS, Graph
 from caffe2.opdef import Op, lookup
 from caffe2.opdef.dtypes import BY_TORCH
 from caffe2.opdef.inference import MetaSite
 from caffe2.proto import caffe2_pb2
 
 Exporter = Callable[["Call"], None]
+END = np.iinfo(np.int64).max
+"""As the end of a slice: that of the dimension."""
+
 exporters: dict[str, Exporter] = {}
 """How an operator is written, by its type."""
 
@@ -107,7 +110,11 @@ class Call:
         self.graph.add(kind, inputs, self.outputs[:1], **attributes)
 
     def constant(self, value: Any, dtype: Any = None) -> str:
-        return self.graph.constant(np.asarray(value, dtype))
+        """The name of a constant. Raises Unexportable where it would fix a size that only running tells."""
+        array = np.asarray(value, dtype)
+        if self.graph.open_rows and (ROWS in array.shape or array.dtype == np.int64 and _counts_rows(array)):
+            raise Unexportable("its shape would have to follow how many rows there are, which only running tells")
+        return self.graph.constant(array)
 
     def ints(self, *values: int) -> str:
         """A constant vector of int64."""
@@ -160,6 +167,10 @@ class Call:
     def wants(self, k: int) -> bool:
         """Whether the operator has an output k."""
         return len(self.outputs) > k
+
+
+def _counts_rows(sizes: np.ndarray) -> bool:
+    return bool(((sizes > 0) & (sizes < END) & (sizes % ROWS == 0)).any())
 
 
 def numpy_type(meta: torch.Tensor) -> np.dtype:

@@ -8,12 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from caffe2.bridge.onnx.graph import ROWS
 from caffe2.opdef import UNKNOWN, infer, lookup
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.workspace import Workspace
 
 OF_SHAPES = frozenset(["CaffePriorBox"])
 """Operators that look at the shapes of their inputs alone."""
+
+OPEN = {"CaffeProposal": ((ROWS, 5), (ROWS,))}
+"""Shapes of the outputs of operators that only running tells how many rows there are of."""
 
 FILLS = re.compile(r"\w*Fill|Range")
 LARGEST = 1 << 24
@@ -39,6 +43,8 @@ def constant_outputs(op: caffe2_pb2.OperatorDef, metas: Metas, values: Values) -
 def result_shapes(op: caffe2_pb2.OperatorDef, metas: Metas, values: Values) -> list[torch.Tensor | None]:
     """The outputs as tensors without values; where they depend on blobs in host memory, these must be known."""
     found, d = infer(op, list(metas)), lookup(op.type)
+    if op.type in OPEN:
+        return [torch.empty(shape, device="meta") for shape in OPEN[op.type]][: len(op.output)]
     if all(m is not None for m in found) or any(m is None for m in metas) or d.shape is UNKNOWN or d.random:
         return found
     host = [v for name, v in _bound(op, values).items() if name in d.host]

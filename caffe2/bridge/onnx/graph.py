@@ -14,6 +14,9 @@ SMALL = 64
 BATCH = "N"
 """The name of a batch of any size, in shapes."""
 
+ROWS = 1009
+"""Stands, while a graph is made, for a number of rows that only running tells; an unlikely size otherwise."""
+
 Shape = tuple[int | str, ...]
 
 
@@ -39,6 +42,7 @@ class Graph:
         self.constants: dict[str, np.ndarray] = {}
         self.inputs: dict[str, tuple[np.dtype, Shape]] = {}
         self.outputs: dict[str, tuple[np.dtype, Shape]] = {}
+        self.open_rows = False  # whether there are ROWS among the sizes
         self._taken, self._equal = set(taken), {}
 
     def fresh(self, stem: str) -> str:

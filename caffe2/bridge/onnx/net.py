@@ -10,8 +10,8 @@ import torch
 
 from caffe2.bridge.onnx import operators  # noqa: F401  (registers every exporter)
 from caffe2.bridge.onnx.call import Call, Unexportable, exporters, numpy_type
-from caffe2.bridge.onnx.constants import constant_outputs, result_shapes
-from caffe2.bridge.onnx.graph import BATCH, Graph, reads
+from caffe2.bridge.onnx.constants import OPEN, constant_outputs, result_shapes
+from caffe2.bridge.onnx.graph import BATCH, ROWS, Graph, reads
 from caffe2.bridge.onnx.refused import REFUSED
 from caffe2.bridge.onnx.single import single_assignment
 from caffe2.opdef import EnforceNotMet
@@ -124,7 +124,13 @@ def _export(graph: Graph, given: caffe2_pb2.OperatorDef, op: caffe2_pb2.Operator
         metas[name] = _meta(array.dtype, array.shape)
     if constant is not None:
         return ""
-    metas.update(zip(op.output, result_shapes(given, blobs, values)))
+    try:
+        metas.update(zip(op.output, result_shapes(given, blobs, values)))
+    except EnforceNotMet as error:
+        if not graph.open_rows:
+            raise
+        return f"for a number of rows that only running tells it is no operator: {error}"
+    graph.open_rows |= op.type in OPEN
     write = exporters.get(op.type)
     if write is None:
         return REFUSED.get(op.type, UNKNOWN)
@@ -163,6 +169,8 @@ def _declare(graph: Graph, net: caffe2_pb2.NetDef, inputs: Mapping[str, Value], 
     batch = batches.pop() if dynamic and batches else None
 
     def opened(shape: tuple[int, ...]) -> tuple[int | str, ...]:
+        if graph.open_rows and any(n and n % ROWS == 0 for n in shape):
+            return tuple("rows" if n == ROWS else f"{n // ROWS} rows" if n and n % ROWS == 0 else n for n in shape)
         return (BATCH, *shape[1:]) if shape and shape[0] == batch else tuple(shape)
 
     graph.inputs = {name: (dtype, opened(tuple(shape))) for name, (dtype, shape) in inputs.items() if name in used}

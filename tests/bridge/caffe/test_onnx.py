@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from caffe2.bridge.caffe import read_net
+from caffe2.bridge.caffe.noise import noise
 from caffe2.bridge.caffe.onnx import Output, compare, onnx_graph
 from caffe2.bridge.caffe.translate import model
 from caffe2.bridge.onnx import ExportError, judge, save, to_model
@@ -132,3 +133,38 @@ def test_windows_wholly_in_the_padding(tmp_path: Path) -> None:
     save(graph, tmp_path / "m.onnx")
     x = np.random.default_rng(0).standard_normal((2, 4, 4, 3)).astype(np.float32)
     assert all(row.passed for row in compare(tmp_path / "m.onnx", predict_net, params, {"x": x}))
+
+
+REGIONS = (
+    inputs(s=(1, 18, 3, 3), m=(1, 36, 3, 3), info=(1, 3), x=(1, 2, 3, 3))
+    + """
+layer { name: "p" type: "Proposal" bottom: "s" bottom: "m" bottom: "info" top: "rois" }
+layer { name: "r" type: "ROIPooling" bottom: "x" bottom: "rois" top: "r"
+  roi_pooling_param { pooled_h: 2 pooled_w: 2 spatial_scale: 0.0625 } }
+layer { name: "f" type: "InnerProduct" bottom: "r" top: "f"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "prob" type: "Softmax" bottom: "f" top: "prob" }
+"""
+)
+
+
+def test_what_follows_proposed_regions_has_as_many_rows(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    found = net(tmp_path, REGIONS)
+    made = model.translation(found)
+    predict_net = model.predict_net(found, made)
+    graph, params = onnx_graph(found, made, predict_net)
+    assert graph.outputs["prob"][1] == ("rows", 4)
+    save(graph, tmp_path / "m.onnx")
+    (row,) = compare(tmp_path / "m.onnx", predict_net, params, noise(found))
+    assert row.passed and 0 < row.shape[0] < 300
+
+
+def test_a_shape_that_would_fix_the_number_of_regions_is_refused(tmp_path: Path) -> None:
+    found = net(tmp_path, REGIONS)
+    made = model.translation(found)
+    predict_net = model.predict_net(found, made)
+    predict_net.op.add(type="MergeDim", input=["r"], output=["merged"])
+    predict_net.external_output.append("merged")
+    with pytest.raises(ExportError, match="MergeDim: r -> merged\n.*follow how many rows"):
+        onnx_graph(found, made, predict_net)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe2.bridge.onnx.call import Call, Unexportable, exports, settled
+from caffe2.bridge.onnx.call import END, Call, Unexportable, exports, settled
 from caffe2.bridge.onnx.operators.convolution import padded
-
-END = np.iinfo(np.int64).max
 
 
 @exports("Reshape")
