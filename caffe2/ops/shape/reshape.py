@@ -151,7 +151,7 @@ class ExpandDims(_Dims):
         return data.reshape(shape)
 
 
-@op("PrependDim: data -> reshaped", inplace="data -> reshaped", gradient="MergeDim: dreshaped -> ddata", view=True)
+@op("PrependDim: data -> reshaped", inplace="data -> reshaped", view=True)
 class PrependDim(Op):
     """The first dimension n split in two, dim_size and n / dim_size.
 
@@ -171,6 +171,11 @@ class PrependDim(Op):
         if data.shape[0] % self.dim_size:
             raise EnforceNotMet(f"data's first dimension {data.shape[0]} is no multiple of dim_size {self.dim_size}")
         return data.reshape(self.dim_size, data.shape[0] // self.dim_size, *data.shape[1:])
+
+
+@gradient("PrependDim")
+def _(g: Gradient) -> None:
+    g.op("MergeDim: dreshaped -> ddata", copy=False)
 
 
 @op("MergeDim: data -> reshaped", inplace="data -> reshaped", view=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caffe2.opdef import EnforceNotMet
+from caffe2.opdef import EnforceNotMet, gradient_ops
 from tests.sample import Sample, floats, samples
 
 OPEN = {law: "the new shape is data" for law in ("shape", "compile")}
@@ -97,3 +97,8 @@ def test_dims_are_checked(run, name, args):
 def test_prepend_divides(run):
     with pytest.raises(EnforceNotMet, match="multiple"):
         run("PrependDim", np.zeros((5, 2), np.float32), dim_size=2)
+
+
+def test_what_merges_dimensions_takes_no_arguments():
+    (op,), _ = gradient_ops(Sample("PrependDim", (0,), {"dim_size": 2}).definition(), ["g"])
+    assert op.type == "MergeDim" and not op.arg
