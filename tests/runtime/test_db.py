@@ -141,3 +141,13 @@ def test_protodb(path):
     assert everything("protodb", path) == [(b"t", tensor)]
     with pytest.raises(db.DatabaseError, match="cannot be put under 't'"):
         put("protodb", path, db.Mode.write, (b"t", tensor))
+
+
+def test_a_cut_off_lmdb_is_told(tmp_path):
+    pytest.importorskip("lmdb")
+    path = str(tmp_path / "cut")
+    put("lmdb", path, db.Mode.new, *((b"%04d" % k, b"x" * 1000) for k in range(100)))
+    file = tmp_path / "cut" / "data.mdb"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(EnforceNotMet, match="cut off"):
+        db.open_db("lmdb", path, db.Mode.read)

@@ -179,6 +179,32 @@ def test_an_index_out_of_range_is_refused_before_anything_is_written() -> None:
 
 
 @pytest.mark.skipif(not native.library("select"), reason="no compiler")
+def test_a_kernel_takes_the_element_types_that_it_was_compiled_for() -> None:
+    kernel = native.Kernel("select", "top_k", "pqqqpp")
+    x, values, places = torch.zeros(1, 4), torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.int64)
+    assert kernel.serves(x)
+    for wrong in ((x.half(), values, places), (x, values, places.int())):
+        with pytest.raises(RuntimeError, match="top_k was compiled for"):
+            kernel(wrong[0], 1, 4, 2, *wrong[1:])
+
+
+SPOILED = {
+    "gates of no batch": ("GRUUnit", [(1, 2, 4), (0, 2, 12)], {}, "gates"),
+    "maxima of fewer images": ("MaxPoolGradient", [(2, 1, 4, 4), (0, 1, 2, 2), (2, 1, 2, 2)], {"kernel": 2}, "pooling"),
+}
+
+
+@pytest.mark.parametrize("case", SPOILED)
+def test_shapes_that_a_kernel_would_read_beyond_are_refused(case: str) -> None:
+    kind, shapes, arguments, word = SPOILED[case]
+    blobs = {f"i{k}": np.zeros(shape, np.float32) for k, shape in enumerate(shapes)}
+    if kind == "GRUUnit":
+        blobs |= {"lengths": np.array([3, 3], np.int32), "step": np.array([0], np.int32)}
+    with pytest.raises(RuntimeError, match=word):
+        outcome(core.CreateOperator(kind, list(blobs), ["y"], **arguments), blobs)
+
+
+@pytest.mark.skipif(not native.library("select"), reason="no compiler")
 def test_kernels_serve_contiguous_tensors_in_host_memory() -> None:
     kernel = native.Kernel("select", "top_k", "pqqqpp")
     assert kernel.serves(torch.zeros(3, 4), None)
