@@ -17,6 +17,8 @@ from caffe2.bridge.caffe.tree import Message as Tree
 from caffe2.bridge.caffe.values import convert, is_repeated, is_required, shown
 
 _MOST_HINTS = 50
+_ENGINES = ("MKL2017", "MKLDNN")
+"""Libraries that Intel's fork lets a layer be computed by; they compute the same."""
 _FORKS = {
     "caffe.LayerParameter": ForkLayerParameter,
     "caffe.V1LayerParameter": ForkLayerParameter,
@@ -123,6 +125,8 @@ class _Reader:
                 raise TextError("takes a value, not a message in braces")
             if field.full_name == "caffe.V1LayerParameter.type" and value.text in V1_TYPES:
                 shadow.v1_type = V1_TYPES[value.text]
+            elif name == "engine" and value.text in _ENGINES:
+                return
             elif is_repeated(field):
                 getattr(message, name).append(convert(field, value))
             else:

@@ -164,3 +164,11 @@ def test_snapshot_prefix_as_caffe_sets_it(tmp_path: Path) -> None:
     solver = read_solver(folder)
     assert solver.snapshot_prefix() == str(tmp_path / "s")
     assert "eval_type" in solver.notes[0]
+
+
+def test_the_engines_of_intels_fork_say_nothing_of_the_arithmetic(tmp_path: Path) -> None:
+    text = 'layer { name: "c" type: "Convolution" engine: "MKLDNN" convolution_param { engine: MKL2017 num_output: 2 }}'
+    found = load_prototxt(write(tmp_path, text)).layer[0].convolution_param
+    assert found.num_output == 2 and not found.HasField("engine")
+    with pytest.raises(TextError, match="takes DEFAULT, CAFFE, CUDNN, not MKL2018"):
+        load_prototxt(write(tmp_path, text.replace("MKL2017", "MKL2018")))
