@@ -28,6 +28,8 @@ def _(rng):
         x = floats(rng, 2, 5, 6, 5)
         yield Sample("Im2Col", (x,), args)
         yield Sample("Col2Im", (floats(rng, *made("Im2Col", (x,), args).shape), x), args)
+    yield Sample("Im2Col", (floats(rng, 1, 1, 3, 3),), {"kernel": 2})
+    yield Sample("Col2Im", (floats(rng, 1, 4, 2, 2), floats(rng, 1, 1, 3, 3)), {"kernel": 2})
 
 
 LOCAL = (
@@ -35,6 +37,7 @@ LOCAL = (
     ("LC2D", (2, 4, 4, 4), (2, 2, 2, 2, 3, 3), {"kernel": 3, "stride": 2, "pad": 1, "group": 2}),
     ("LC2D", (2, 4, 4, 3), (3, 3, 2, 2, 2, 3), {"kernel": 2, "order": "NHWC"}),
     ("LC1D", (2, 3, 5), (3, 2, 3, 3), {"kernels": [3]}),
+    *((name, (1, 1, 3, 3), (2, 2, 1, 1, 2, 2), {"kernel": 2}) for name in ("LC", "LC2D")),
     ("LC3D", (1, 2, 3, 3, 2), (2, 2, 2, 3, 2, 2, 2, 1), {"kernels": [2, 2, 1]}),
 )
 NAMES = ("LC", "LC1D", "LC2D", "LC3D")

@@ -35,6 +35,8 @@ def settings(rng, *names):
         yield name, x, w, b, args
         last = [np.ascontiguousarray(np.moveaxis(v, 1, -1)) for v in (x, w)]
         yield name, *last, b, args | {"order": "NHWC"}
+    for name in sorted({"Conv", "Conv2D"}.intersection(names)):
+        yield name, floats(rng, 1, 1, 3, 3), floats(rng, 1, 1, 2, 2), floats(rng, 1), {"kernel": 2}
 
 
 @samples("Conv", "Conv1D", "Conv2D", "Conv3D")

@@ -26,6 +26,7 @@ def settings(rng):
         yield x, w, b, args
         last = [np.ascontiguousarray(np.moveaxis(v, 1, -1)) for v in (x, w)]
         yield *last, b, args | {"order": "NHWC"}
+    yield floats(rng, 1, 1, 2, 2), floats(rng, 1, 1, 2, 2), floats(rng, 1), {"kernel": 2}
 
 
 @samples("ConvTranspose")

@@ -31,6 +31,8 @@ def settings(rng, kind, *names):
             x = (rng.permutation(int(np.prod(shape))).reshape(shape) / 10 + 0.1).astype(np.float32)
             yield f"{kind}Pool{suffix}", x, args
             yield f"{kind}Pool{suffix}", np.ascontiguousarray(np.moveaxis(x, 1, -1)), args | {"order": "NHWC"}
+    for name in sorted({f"{kind}Pool", f"{kind}Pool2D"}.intersection(names)):
+        yield name, (rng.permutation(9).reshape(1, 1, 3, 3) / 10 + 0.1).astype(np.float32), {"kernel": 2}
 
 
 def pooled(name, x, args):

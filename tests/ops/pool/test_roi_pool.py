@@ -18,6 +18,8 @@ def _(rng):
     args = {"is_test": 1, "spatial_scale": 0.5, "pooled_h": 3, "pooled_w": 2}
     yield Sample("RoIPool", (x, ROIS), args, 1, except_={"gradient": "is_test keeps no argmaxes"})
     yield [x, ROIS[:0]], {"pooled_h": 2, "pooled_w": 3}
+    whole = np.array([[0, 0, 0, 3, 3]], np.float32)
+    yield [floats(rng, 1, 1, 4, 4), whole], {"pooled_h": 2, "pooled_w": 2}
 
 
 @samples("RoIPoolF")
