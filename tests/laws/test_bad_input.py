@@ -112,7 +112,8 @@ def tell(sample: Sample, what: str, op: caffe2_pb2.OperatorDef, values: list[Any
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_bad_input_is_refused_or_taken_and_changes_nothing(name: str) -> None:
+def test_bad_input_is_refused_or_taken_and_changes_nothing(name: str, tmp_path: pathlib.Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     d = lookup(name)
     if d.blocking or name in OTHERS | WAITING:
         pytest.skip("it waits, or runs a user's code")

@@ -148,7 +148,7 @@ def test_refusals(workspace, run):
     ):
         with pytest.raises(EnforceNotMet, match=said):
             run("CreateCommonWorld", **args)
-    with pytest.raises(EnforceNotMet, match="made by CreateCommonWorld"):
+    with pytest.raises(EnforceNotMet, match="takes a CommonWorld but x is float32"):
         workspace.run_operator_once(operator("Barrier", "x"))
     with pytest.raises(EnforceNotMet, match="root is 1"):
         run("Broadcast", alone, floats(np.random.default_rng(0), 2), root=1)
