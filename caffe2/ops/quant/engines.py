@@ -11,7 +11,7 @@ import caffe2.ops.quant.pointwise
 import caffe2.ops.rnn.cell  # noqa: F401  (these define operators)
 from caffe2.opdef import kernel, lookup
 from caffe2.ops.quant.spatial import Int8SpatialBN
-from caffe2.ops.quant.weighted import ENGINES, FullyConnected
+from caffe2.ops.quant.weighted import ENGINES, FullyConnected, PackedWeights
 from caffe2.runtime.blob import Int8Tensor
 
 ALIKE = (
@@ -26,7 +26,7 @@ for _name in ALIKE:
 
 
 class FC(FullyConnected):
-    def __call__(self, x: Int8Tensor, w: Int8Tensor, b: Int8Tensor) -> Int8Tensor:
+    def __call__(self, x: Int8Tensor, w: Int8Tensor | PackedWeights, b: Int8Tensor) -> Int8Tensor:
         return super().__call__(x, w, b)
 
 

@@ -102,7 +102,7 @@ class Convolution(Weighted, Convolving):
     def parts(self, rows: int) -> int:
         return self.group if self.quantize_groupwise or self.rowwise else 1
 
-    def __call__(self, x: Int8Tensor, w: Int8Tensor, b: Int8Tensor | None = None) -> Int8Tensor:
+    def __call__(self, x: Int8Tensor, w: Int8Tensor | PackedWeights, b: Int8Tensor | None = None) -> Int8Tensor:
         x, weights = self.held(x), self.weights(w)
         values = x.data.to(torch.float32).sub_(x.zero_point)
         image, filters, frame, pad = self.prepared(values, weights.values)
@@ -150,7 +150,7 @@ class ConvolutionRelu(Convolution):
     ),
 )
 class TransposedConvolution(Weighted, Transposing):
-    def __call__(self, x: Int8Tensor, w: Int8Tensor, b: Int8Tensor | None = None) -> Int8Tensor:
+    def __call__(self, x: Int8Tensor, w: Int8Tensor | PackedWeights, b: Int8Tensor | None = None) -> Int8Tensor:
         x, weights = self.held(x), self.weights(quantized(w, "filter"))
         image, filters = self.images(x.data.to(torch.float32).sub_(x.zero_point), weights.values)
         bias = self.offset(b, x.scale, weights)
@@ -170,7 +170,9 @@ class FullyConnected(Weighted):
     axis: int = 1
     axis_w: int = 1
 
-    def __call__(self, x: Int8Tensor, w: Int8Tensor, b: Int8Tensor, qparam: Any = None) -> tuple[Int8Tensor, ...]:
+    def __call__(
+        self, x: Int8Tensor, w: Int8Tensor | PackedWeights, b: Int8Tensor, qparam: Any = None
+    ) -> tuple[Int8Tensor, ...]:
         x, weights = self.held(x), self.weights(w)
         values = x.data.to(torch.float32).sub_(x.zero_point)
         rows = values.reshape(values.shape[: self.axis].numel(), values.shape[self.axis :].numel())
@@ -182,7 +184,9 @@ class FullyConnected(Weighted):
 
 
 class FullyConnectedAlone(FullyConnected):
-    def __call__(self, x: Int8Tensor, w: Int8Tensor, b: Int8Tensor, qparam: Any = None) -> tuple[Any, ...]:
+    def __call__(
+        self, x: Int8Tensor, w: Int8Tensor | PackedWeights, b: Int8Tensor, qparam: Any = None
+    ) -> tuple[Any, ...]:
         return super().__call__(x, w, b, qparam), None, None, None
 
 

@@ -135,3 +135,14 @@ def test_what_does_not_fit_is_refused(run, rng):
         run("Int8QuantSchemeBlobFill", quantization_kind="GUESS")
     with pytest.raises(EnforceNotMet, match="Int8QuantSchemeBlobFill"):
         run("Int8GenQuantParams", floats(rng, 3), floats(rng, 1))
+
+
+def test_a_layer_takes_weights_packed_before_it(rng):
+    workspace = Workspace()
+    for name, value in (("w", floats(rng, 3, 4)), ("x", bytes_of(rng, 2, 4)), ("b", bias_of(rng, 3, 0.002))):
+        workspace.feed(name, value)
+    workspace.run_operator_once(caffe2_pb2.OperatorDef(type="Int8FCPackWeight", input=["w"], output=["packed"]))
+    layer = Sample("Int8FC", (0, 0, 0), OUT).definition()
+    layer.input[:], layer.output[:] = ["x", "packed", "b"], ["y"]
+    workspace.run_operator_once(layer)
+    assert workspace.fetch("y").data.shape == (2, 3)
