@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
 from caffe2.opdef import EnforceNotMet
+from caffe2.ops.sync.atomic import Mutex
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.workspace import Workspace
 from tests.sample import floats, samples
@@ -54,7 +53,7 @@ def _(rng):
 
 @samples("AtomicIter")
 def _(rng):
-    yield [threading.Lock, np.array([3])], {}
+    yield [Mutex, np.array([3])], {}
 
 
 @samples("LearningRate")
