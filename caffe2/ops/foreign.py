@@ -18,10 +18,6 @@ ABSENT = {
         "holds an engine that TensorRT serialized",
         "run the net that the engine was built from, on a CUDA device",
     ),
-    "VideoInput": (
-        "decodes videos with FFmpeg and OpenCV",
-        "decode them to pictures and read these with ImageInput, or feed the frames to a blob",
-    ),
     "CopyCPUToIDEEP": ("brings a tensor into IDEEP's layout", "leave the copy out: torch runs oneDNN's kernels itself"),
     "CopyIDEEPToCPU": ("brings a tensor out of IDEEP's layout", "leave the copy out: torch's tensors are plain ones"),
     "CopyToMKL": ("brings a tensor into MKL's layout", "leave the copy out: torch runs oneDNN's kernels itself"),

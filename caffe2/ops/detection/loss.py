@@ -133,7 +133,7 @@ def select_smooth_l1_loss_gradient(
     _positive(beta=beta)
     at = _selected(y_hat, y, places)
     slope = ((y_hat.flatten()[at] - y) / beta).clamp(-1, 1) * (dloss * scale / total.reshape(-1)[0].clamp(min=1))
-    return torch.zeros_like(y_hat).flatten().index_put_((at,), slope).view_as(y_hat)
+    return torch.zeros_like(y_hat).flatten().index_put_((at,), slope).reshape_as(y_hat)
 
 
 def _counted(targets: Tensor, normalize: bool) -> Tensor | int:
@@ -238,7 +238,7 @@ def sigmoid_focal_loss_gradient(
     p, log_p, log_q = torch.sigmoid(grid), F.logsigmoid(grid), F.logsigmoid(-grid)
     rise = true * alpha * (1 - p).pow(gamma) * (1 - p - gamma * p * log_p)
     fall = other * (1 - alpha) * p.pow(gamma) * (gamma * (1 - p) * log_q - p)
-    return (-(rise + fall) * (dloss * scale * _share(wp))).view_as(x)
+    return (-(rise + fall) * (dloss * scale * _share(wp))).reshape_as(x)
 
 
 @op(
@@ -256,7 +256,7 @@ def group_spatial_softmax(x: Tensor, *, num_classes: int = 81) -> Tensor:
     demand.rank(x, 4, "scores")
     if num_classes < 1 or x.shape[1] % num_classes:
         raise EnforceNotMet(f"{x.shape[1]} channels do not fall into runs of {num_classes} classes")
-    return x.unflatten(1, (-1, num_classes)).softmax(2).view_as(x)
+    return x.unflatten(1, (-1, num_classes)).softmax(2).reshape_as(x)
 
 
 @op("GroupSpatialSoftmaxGradient: probabilities dprobabilities -> dscores", types="probabilities: float")
@@ -264,7 +264,7 @@ def group_spatial_softmax_gradient(p: Tensor, dp: Tensor, *, num_classes: int = 
     """dscores = p * (dp - the sum of p * dp over the run)."""
     demand.same_shape(p, dp, "probabilities and their gradient")
     a, b = (t.unflatten(1, (-1, num_classes)) for t in (p, dp))
-    return (a * (b - (a * b).sum(2, keepdim=True))).view_as(p)
+    return (a * (b - (a * b).sum(2, keepdim=True))).reshape_as(p)
 
 
 @op(
@@ -325,9 +325,9 @@ def softmax_focal_loss_gradient(
 
     b = scale / max(wp, 1) * dloss * z * (gamma * (1 - p)^(gamma - 1) * p * log(p) - (1 - p)^gamma).
     """
-    grid = probabilities.view_as(_anchors(x, labels, num_classes))
+    grid = probabilities.reshape_as(_anchors(x, labels, num_classes))
     p, z = _labelled(grid, labels, alpha)
     b = z * (gamma * (1 - p).pow(gamma - 1) * p * p.clamp(min=TINY).log() - (1 - p).pow(gamma))
     label = labels.reshape(p.shape)
     is_label = label == torch.arange(grid.shape[2], device=x.device)[:, None, None]
-    return (b * (is_label.to(x.dtype) - grid) * (dloss * scale * _share(wp))).view_as(x)
+    return (b * (is_label.to(x.dtype) - grid) * (dloss * scale * _share(wp))).reshape_as(x)

@@ -86,10 +86,10 @@ def example(content: bytes, key: bytes, kind: int, count: int, more: int) -> Exa
             raise MessageError(f"the box of record {key!r} has {len(edges)} numbers, not 4")
         box = Box(*map(int, edges))
     others = [numbers(p, "an additional tensor") for p in protos[first : first + more]]
-    return Example(_picture(protos[0], key), labelled(protos[1], weights, kind, count), others, box)
+    return Example(picture(protos[0], key), labelled(protos[1], weights, kind, count), others, box)
 
 
-def _picture(proto: caffe2_pb2.TensorProto, key: bytes) -> Tensor | bytes:
+def picture(proto: caffe2_pb2.TensorProto, key: bytes) -> Tensor | bytes:
     if proto.data_type == caffe2_pb2.TensorProto.STRING and len(proto.string_data) == 1:
         return proto.string_data[0]
     if proto.data_type != caffe2_pb2.TensorProto.BYTE:
