@@ -136,6 +136,13 @@ def select_smooth_l1_loss_gradient(
     return torch.zeros_like(y_hat).flatten().index_put_((at,), slope).reshape_as(y_hat)
 
 
+def _like(targets: Tensor, x: Tensor) -> Tensor:
+    """Targets in the shape of X. Raises EnforceNotMet where X has another number of elements."""
+    if targets.numel() != x.numel():
+        raise EnforceNotMet(f"X {tuple(x.shape)} and targets {tuple(targets.shape)} are not of one size")
+    return targets.reshape(x.shape)
+
+
 def _counted(targets: Tensor, normalize: bool) -> Tensor | int:
     return (targets != -1).sum().clamp(min=1e-5) if normalize else 1
 
@@ -149,10 +156,10 @@ def sigmoid_cross_entropy_loss(x: Tensor, targets: Tensor, *, scale: float = 1.0
     """loss = scale * sum of (log(1 + e^X) - targets * X), over the places whose target is not -1.
 
     X: of any shape.
-    targets: of the shape of X, int32: 1, 0, or -1 for places that are ignored.
+    targets: of the size of X, int32: 1, 0, or -1 for places that are ignored.
     normalize: the sum is divided by how many are not ignored.
     """
-    demand.same_shape(x, targets, "X and targets")
+    targets = _like(targets, x)
     each = torch.where(targets == -1, 0, F.softplus(x) - x * targets)
     return each.sum() * scale / _counted(targets, normalize)
 
@@ -162,7 +169,7 @@ def sigmoid_cross_entropy_loss_gradient(
     x: Tensor, targets: Tensor, dloss: Tensor, *, scale: float = 1.0, normalize: bool = True
 ) -> Tensor:
     """dX = scale * dloss * (sigmoid(X) - targets), 0 where ignored, over their number with normalize."""
-    demand.same_shape(x, targets, "X and targets")
+    targets = _like(targets, x)
     each = torch.where(targets == -1, 0, torch.sigmoid(x) - targets)
     return each * (dloss * scale / _counted(targets, normalize))
 

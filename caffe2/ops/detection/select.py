@@ -71,7 +71,8 @@ def spatial_narrow_as_gradient(a: Tensor, b: Tensor, dc: Tensor) -> Tensor:
 
 def _cells(rois: Tensor, first: int, scale: float, count: int, limit: int) -> tuple[Tensor, Tensor]:
     """Where each of `count` cells of every region starts and ends along an axis of an image."""
-    rounded = (rois[:, first] + 0.5).floor(), (rois[:, first + 2] + 0.5).floor() + 1
+    start, end = (rois[:, k].abs().add(0.5).floor().copysign(rois[:, k]) for k in (first, first + 2))  # halves go out
+    rounded = start, end + 1
     start, end = rounded[0] * scale, rounded[1] * scale
     size = ((end - start).clamp(min=0.1) / count)[:, None]
     k = torch.arange(count, device=rois.device)
