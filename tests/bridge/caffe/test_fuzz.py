@@ -21,6 +21,7 @@ from caffe2.bridge.caffe import (
     read_weights,
     reference,
 )
+from caffe2.bridge.caffe.translate import translate
 from tests.bridge.caffe.files import RECORDED, write
 from tests.bridge.caffe.mutation import WORDS, mutated_bytes, mutated_text
 
@@ -31,8 +32,9 @@ VOCABULARY = sorted({word for path in NETS for word in WORDS.findall(path.read_b
 
 
 def net_and_run(path: str, weights: str | None = None) -> None:
-    """Reads a net and computes it as far as its size allows."""
+    """Reads a net, translates it, and computes it as far as its size allows."""
     net = read_net(path, weights)
+    translate(net)
     given = {name: np.zeros(shape, np.float32) for name, shape in net.inputs.items() if np.prod(shape) < 10**7}
     reference.run(net, given, most_bytes=1 << 28, most_work=10**8)
 
