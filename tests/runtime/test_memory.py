@@ -31,7 +31,7 @@ def faults(megabytes: str) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator of glibc alone is told")
 def test_pages_are_asked_for_once() -> None:
-    """The heap's place is drawn for each process: now and then it has no room to grow, and glibc maps blocks instead."""
+    """The place of a heap is drawn by chance: now and then it has no room to grow, and glibc maps blocks instead."""
     most = faults("0") / 4
     assert any(faults("1024") < most for _ in range(6))
 
