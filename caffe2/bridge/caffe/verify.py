@@ -98,9 +98,10 @@ def _run(net: caffe2_pb2.NetDef, params: Mapping[str, np.ndarray], workspace: Wo
     last = {name: k for k, op in enumerate(net.op) for name in op.input if name in params}
     for k, op in enumerate(net.op):
         read = {name for name in op.input if name in params}
-        for name in read - set(workspace.names()):
-            workspace.feed(name, as_filled(params[name]))
-            release(params[name])
+        for name in read:
+            if name not in workspace:
+                workspace.feed(name, as_filled(params[name]))
+                release(params[name])
         workspace.run_operator_once(op)
         for name in read:
             if last[name] == k:

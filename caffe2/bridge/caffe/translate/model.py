@@ -91,7 +91,7 @@ def init_net(net: Net, made: Translation) -> caffe2_pb2.NetDef:
     """Fills every parameter, and gives every input a blob of zeros of its shape."""
     init = _opening(net, made)
     for name, array in made.params.items():
-        init.op.append(fill(name, array))
+        init.op.add().MergeFromString(b"".join(_fill(name, array)))
         release(array)
     init.MergeFrom(without_params(net, made))
     return init
