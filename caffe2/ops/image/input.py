@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ from torch import Tensor
 
 from caffe2.opdef import NONE, DType, EnforceNotMet, OutputCount, Site, op
 from caffe2.ops.image import record, sampling
+from caffe2.ops.image.decoding import Decoding
 from caffe2.ops.image.sampling import Box
-from caffe2.ops.io.records import Prefetch, Value
+from caffe2.ops.io.records import Value
 from caffe2.runtime.db.reader import DBReader
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def _pictures(
 
 
 @op("ImageInput: reader? -> data label *additional", gradient=NONE, host="reader", shape=_pictures, random=True)
-class ImageInput(Prefetch):
+class ImageInput(Decoding):
     """Pictures and labels from a database: data = (picture - mean) / std, blue first, cropped.
 
     A record is a TensorProtos of picture (an image file in a string, or bytes (H, W) or (H, W, C)), label, its weights
@@ -71,7 +71,6 @@ class ImageInput(Prefetch):
         box of its own.
     """
 
-    batch_size: int = 0
     label_type: int = 0
     num_labels: int = 0
     color: bool = True
@@ -106,9 +105,6 @@ class ImageInput(Prefetch):
     output_sizes: tuple[int, ...] = ()
     max_decode_error_ratio: float = 1.0
     count: OutputCount
-    generator: torch.Generator
-
-    _threads: ThreadPoolExecutor | None = None
 
     def bind(self, site: Site) -> None:
         self._demand()
@@ -148,17 +144,8 @@ class ImageInput(Prefetch):
     def __call__(self, reader: DBReader | None = None) -> list[Value]:
         return super().__call__(self.own if reader is None else reader)
 
-    def close(self) -> None:
-        super().close()
-        if self._threads is not None:
-            self._threads.shutdown()
-
     def read(self, source: DBReader) -> list[Value]:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self.decode_threads, "pictures")
-        records = [source.read() for _ in range(self.batch_size)]
-        seeds = torch.randint(2**62, (self.batch_size,), generator=self.generator).tolist()
-        found = list(self._threads.map(self._one, records, seeds))
+        found = self.decoded(source, self.decode_threads)
         unreadable = sum(bad for *_, bad in found)
         if unreadable:
             logger.warning("%d of %d pictures cannot be decoded, and are black", unreadable, self.batch_size)

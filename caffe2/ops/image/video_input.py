@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +10,8 @@ from torch import Tensor
 
 from caffe2.opdef import NONE, EnforceNotMet, OutputCount, Site, op
 from caffe2.ops.image import record, sampling, video
+from caffe2.ops.image.decoding import Decoding
 from caffe2.ops.image.video import JITTER, ORIGINAL, SHORT_EDGE, START, UNIFORM, WIDTH_HEIGHT, Size
-from caffe2.ops.io.records import Prefetch
 from caffe2.proto import caffe2_pb2
 from caffe2.runtime.db.reader import DBReader
 from caffe2.runtime.errors import MessageError
@@ -75,7 +74,7 @@ def _shapes(
     random=True,
     differs="a record that cannot be read is an error: the original leaves its part of the batch as it was in memory",
 )
-class VideoInput(Prefetch):
+class VideoInput(Decoding):
     """Clips and labels from a database of videos: data = (frames - mean) / deviation, cropped, red first.
 
     A record is a TensorProtos of the video (a file's bytes, or its path with use_local_file), the label (int32), with
@@ -115,7 +114,6 @@ class VideoInput(Prefetch):
     num_decode_threads: how many threads decode.
     """
 
-    batch_size: int = 0
     clip_per_video: int = 1
     clip_start_positions: tuple[int, ...] = ()
     channels_rgb: int = 3
@@ -149,9 +147,6 @@ class VideoInput(Prefetch):
     do_multi_label: bool = False
     num_decode_threads: int = 4
     count: OutputCount
-    generator: torch.Generator
-
-    _threads: ThreadPoolExecutor | None = None
 
     def bind(self, site: Site) -> None:
         if self.image_as_input:
@@ -207,17 +202,8 @@ class VideoInput(Prefetch):
             if wrong:
                 raise EnforceNotMet(f"VideoInput: {why}")
 
-    def close(self) -> None:
-        super().close()
-        if self._threads is not None:
-            self._threads.shutdown()
-
     def read(self, source: DBReader) -> list[Tensor]:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self.num_decode_threads, "videos")
-        records = [source.read() for _ in range(self.batch_size)]
-        seeds = torch.randint(2**62, (self.batch_size,), generator=self.generator).tolist()
-        found = list(self._threads.map(self._one, records, seeds))
+        found = self.decoded(source, self.num_decode_threads)
         return [torch.from_numpy(np.concatenate(column)) for column in zip(*found)]
 
     def _one(self, entry: tuple[bytes, bytes], seed: int) -> list[np.ndarray]:
