@@ -90,7 +90,7 @@ def opencv(files: tuple[Path, Path], images: np.ndarray, device: str) -> Callabl
 
 
 class Worker:
-    """One of the works in a process of its own, so that its threads are in nobody's way; calling it runs it once."""
+    """One of the works in a process of its own, so that its threads are in nobody's way."""
 
     def __init__(self, name: str, work: str, batch: int, device: str, files: tuple[Path, Path]) -> None:
         context = multiprocessing.get_context("spawn")

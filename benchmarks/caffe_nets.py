@@ -158,15 +158,24 @@ def googlenet() -> Classic:
     return net
 
 
-FIRES = (("2", 16, 64), ("3", 16, 64), ("4", 32, 128), ("5", 32, 128), ("6", 48, 192), ("7", 48, 192), ("8", 64, 256))
-"""SqueezeNet's fire modules but the last: filters that squeeze, and those of each half that expands."""
+FIRES = (
+    ("2", 16, 64),
+    ("3", 16, 64),
+    ("4", 32, 128),
+    ("5", 32, 128),
+    ("6", 48, 192),
+    ("7", 48, 192),
+    ("8", 64, 256),
+    ("9", 64, 256),
+)
+"""SqueezeNet's fire modules: filters that squeeze, and those of each half that expands."""
 
 
 def squeezenet() -> Classic:
     """SqueezeNet 1.1 (Iandola and others, 2016)."""
     net = Classic("SqueezeNet 1.1", 227)
     x = net.pool("pool1", net.conv("conv1", "data", 64, 3, stride=2))
-    for name, squeeze, expand in (*FIRES, ("9", 64, 256)):
+    for name, squeeze, expand in FIRES:
         s = net.conv(f"fire{name}_squeeze", x, squeeze, 1)
         halves = net.conv(f"fire{name}_1x1", s, expand, 1), net.conv(f"fire{name}_3x3", s, expand, 3, pad=1)
         x = net.concat(f"fire{name}", halves)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from caffe2.bridge.fresh import fresh_name
+
 SMALL = 64
 """Constants of at most so many elements are shared where they are equal."""
 
@@ -47,9 +49,7 @@ class Graph:
 
     def fresh(self, stem: str) -> str:
         """A name that nothing has yet."""
-        k = 0
-        while (name := f"{stem}__{k}") in self._taken:
-            k += 1
+        name = fresh_name(stem, self._taken)
         self._taken.add(name)
         return name
 

@@ -56,11 +56,11 @@ class MaxPoolGradient(Pooling):
             return (x == y) * dy
         frame, first = self.checked(x, y, dy), self.first_axis
         if x.dtype == torch.float32 == y.dtype == dy.dtype and 3 <= x.dim() <= 4:
-            last = self.last or lies_last(x)
-            given = [_lying_last(t) for t in (x, y, dy)] if last and not self.last else [x, y, dy]
+            lying = not self.last and lies_last(x)
+            given = [_lying_last(t) for t in (x, y, dy)] if lying else [x, y, dy]
             if COMPILED.serves(*given):
-                dx = self._compiled(frame, *given, last)
-                return dx.movedim(-1, 1) if last and not self.last else dx
+                dx = self._compiled(frame, *given, self.last or lying)
+                return dx.movedim(-1, 1) if lying else dx
         stages = reduced(frame.pad(x, first, -torch.inf), first, self._but_last(frame), torch.maximum)
         for axis in reversed(range(len(frame.kernel))):
             dy = _to_maxima(stages[axis], y, dy, first + axis, frame.kernel[axis], frame.stride[axis])

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from caffe2.bridge.caffe.export.program import Program
 from caffe2.bridge.caffe.export.site import Refusal, Site
 from caffe2.bridge.caffe.forks import ForkLayerParameter
+from caffe2.bridge.fresh import fresh_name
 from caffe2.proto import caffe_pb2
 
 Exporter = Callable[[Site, "Draft"], None]
@@ -171,9 +172,7 @@ class Draft:
 
     def fresh(self, stem: str) -> str:
         """A name that no blob has yet."""
-        k = 0
-        while (name := f"{stem}__{k}") in self._blobs:
-            k += 1
+        name = fresh_name(stem, self._blobs)
         self._blobs.add(name)
         return name
 

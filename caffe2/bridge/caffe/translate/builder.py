@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from caffe2.bridge.caffe.layers import Layer, Param, Shape
 from caffe2.bridge.caffe.reference.fillers import fill
+from caffe2.bridge.fresh import fresh_name
 from caffe2.opdef import lookup, make_argument
 from caffe2.proto import caffe2_pb2
 
@@ -83,9 +84,7 @@ class Builder:
 
     def fresh(self, stem: str) -> str:
         """A name that no blob has yet."""
-        k = 0
-        while (name := f"{stem}__{k}") in self._taken:
-            k += 1
+        name = fresh_name(stem, self._taken)
         self._taken.add(name)
         return name
 
